@@ -1,0 +1,456 @@
+//! A chain of codecs, compiled once: encode, decode, decode part.
+//!
+//! Leading transposes do no work of their own: they permute the axes of the piece, and the copy kernel does the rest.
+//! What they leave is the *folded* spec: the chunk as the first working codec sees it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::codec::sharding_indexed::Sharding;
+use crate::codec::{self, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Expect, Resolve, Stage};
+use crate::copy::{self, Buffer, Direction};
+use crate::dtype;
+use crate::error::{Error, Kind, Result};
+use crate::limits::{MAX_CODEC_DEPTH, in_memory, max_chunk_nbytes};
+use crate::scratch::{self, Bytes};
+use crate::select::Piece;
+use crate::spec::{ChunkSpec, c_strides};
+
+pub struct Chain {
+    spec: ChunkSpec,
+    folded: ChunkSpec,
+    /// The leading transposes as one: axis `i` of the folded chunk is axis `order[i]` of the chunk.
+    order: Option<Vec<usize>>,
+    /// Array-to-array codecs; the first `transposes` of them are in `order`.
+    arrays: Vec<Arc<dyn ArrayArrayCodec>>,
+    transposes: usize,
+    serializer: Arc<dyn ArrayBytesCodec>,
+    /// Bytes-to-bytes codecs, each with what its `decode` may give.
+    compressors: Vec<(Arc<dyn BytesBytesCodec>, Expect)>,
+    encoded_nbytes: Option<u64>,
+    max_encoded_nbytes: u64,
+    suspends: bool,
+}
+
+/// How a chunk is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoding {
+    /// Store chunks (and inner chunks) that hold nothing but the fill value.
+    pub keep_empty: bool,
+}
+
+impl Chain {
+    /// Compiles the documents of `codecs` for chunks of `spec`; `depth` counts the chains around this one.
+    pub fn compile(codecs: &[Value], spec: ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Self> {
+        if depth > MAX_CODEC_DEPTH {
+            return Err(Error::limit(format!("codecs nested more than {MAX_CODEC_DEPTH} deep")));
+        }
+        in_memory(spec.nbytes())?;
+        let mut arrays: Vec<Arc<dyn ArrayArrayCodec>> = Vec::new();
+        let mut serializer: Option<Arc<dyn ArrayBytesCodec>> = None;
+        let mut compressors = Vec::new();
+        let mut now = spec.clone();
+        let (mut fixed, mut bound) = (None, 0);
+        for (position, json) in codecs.iter().enumerate() {
+            let stage = codec::compile(json, &now, depth, resolve)
+                .map_err(|error| error.at_stage(position))?;
+            let misplaced = |what: &str| {
+                let name = stage.codec().name().to_owned();
+                Err(Error::metadata(format!("{what}: {name:?} is codec {position} of the chain")).in_codec(&name, position))
+            };
+            match (&stage, &serializer) {
+                (Stage::ArrayArray(codec), None) => {
+                    now = codec.encoded_spec().clone();
+                    arrays.push(codec.clone());
+                }
+                (Stage::ArrayBytes(codec), None) => {
+                    fixed = codec.encoded_nbytes();
+                    bound = codec.max_encoded_nbytes();
+                    serializer = Some(codec.clone());
+                }
+                (Stage::BytesBytes(codec), Some(_)) => {
+                    let limit = bound.min(max_chunk_nbytes());
+                    let expect = match fixed {
+                        Some(nbytes) => Expect::Exactly(in_memory(nbytes)?),
+                        None => Expect::AtMost(in_memory(limit)?),
+                    };
+                    compressors.push((codec.clone(), expect));
+                    fixed = fixed.and_then(|nbytes| codec.encoded_nbytes(nbytes));
+                    bound = codec.max_encoded_nbytes(bound);
+                }
+                (Stage::ArrayArray(_), Some(_)) => return misplaced("an array-to-array codec stands behind the array-to-bytes codec"),
+                (Stage::ArrayBytes(_), Some(_)) => return misplaced("a chain has one array-to-bytes codec, and this is the second"),
+                (Stage::BytesBytes(_), None) => return misplaced("a bytes-to-bytes codec stands before the array-to-bytes codec"),
+            }
+        }
+        let Some(serializer) = serializer else {
+            return Err(Error::metadata("a chain needs an array-to-bytes codec (such as \"bytes\")"));
+        };
+        let transposes = arrays.iter().take_while(|codec| codec.permutation().is_some()).count();
+        let order = arrays[..transposes].iter().filter_map(|codec| codec.permutation()).fold(None, compose);
+        let folded = match transposes {
+            0 => spec.clone(),
+            n => arrays[n - 1].encoded_spec().clone(),
+        };
+        let suspends = arrays.iter().any(|codec| codec.suspends())
+            || serializer.suspends()
+            || serializer.sharding().is_some_and(|sharding| sharding.inner().suspends)
+            || compressors.iter().any(|(codec, _)| codec.suspends());
+        Ok(Chain {
+            spec,
+            folded,
+            order,
+            arrays,
+            transposes,
+            serializer,
+            compressors,
+            encoded_nbytes: fixed,
+            max_encoded_nbytes: bound,
+            suspends,
+        })
+    }
+
+    pub fn spec(&self) -> &ChunkSpec {
+        &self.spec
+    }
+
+    /// The chunk as the first codec that is not a leading transpose sees it.
+    pub fn folded_spec(&self) -> &ChunkSpec {
+        &self.folded
+    }
+
+    /// The encoded size where it is the same for every chunk.
+    pub fn encoded_nbytes(&self) -> Option<u64> {
+        self.encoded_nbytes
+    }
+
+    pub fn max_encoded_nbytes(&self) -> u64 {
+        self.max_encoded_nbytes
+    }
+
+    /// The size that `nbytes` items encode to, which need not be a whole chunk.
+    pub fn encoded_size(&self, nbytes: u64) -> Option<u64> {
+        if nbytes == self.spec.nbytes() {
+            return self.encoded_nbytes;
+        }
+        self.serializer.plain()?;
+        self.compressors.iter().try_fold(nbytes, |n, (codec, _)| codec.encoded_nbytes(n))
+    }
+
+    /// Whether a stage must be awaited, here or inside a shard.
+    pub fn suspends(&self) -> bool {
+        self.suspends
+    }
+
+    /// Whether all that lies between the piece and the serializer is a permutation of axes.
+    fn folds(&self) -> bool {
+        self.transposes == self.arrays.len()
+    }
+
+    /// The shard, where its inner chunks can be reached one by one: nothing wraps the shard's bytes, and only
+    /// transposes stand before it.
+    pub fn open_sharding(&self) -> Option<&Sharding> {
+        if self.folds() && self.compressors.is_empty() { self.serializer.sharding() } else { None }
+    }
+
+    /// Whether the stored bytes are the folded chunk's items, so that any of them can be read alone;
+    /// `Some(swap)` says whether their bytes are reversed.
+    pub fn open_plain(&self) -> Option<bool> {
+        let uniform = self.spec.layout.swap_runs.is_empty() || self.spec.layout.uniform_component().is_some();
+        let swap = self.serializer.plain()?;
+        (self.folds() && self.compressors.is_empty() && (uniform || !swap)).then_some(swap)
+    }
+
+    /// Every stage in order, with its name.
+    pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
+        let arrays = self.arrays.iter().cloned().map(Stage::ArrayArray);
+        let compressors = self.compressors.iter().map(|(codec, _)| Stage::BytesBytes(codec.clone()));
+        arrays.chain(std::iter::once(Stage::ArrayBytes(self.serializer.clone()))).chain(compressors)
+    }
+
+    pub fn stage_count(&self) -> usize {
+        self.arrays.len() + 1 + self.compressors.len()
+    }
+
+    /// The piece in the folded chunk's axes.
+    pub fn fold_piece(&self, piece: Piece) -> Piece {
+        match &self.order {
+            None => piece,
+            Some(order) => piece.permuted(order),
+        }
+    }
+
+    /// The extents in the folded chunk's axes.
+    pub fn fold_shape(&self, shape: &[u64]) -> Vec<u64> {
+        match &self.order {
+            None => shape.to_vec(),
+            Some(order) => order.iter().map(|&axis| shape[axis]).collect(),
+        }
+    }
+
+    /// The items of an encoded chunk in C order.
+    pub fn decode(&self, data: Bytes<'_>) -> Result<Bytes<'static>> {
+        let nbytes = in_memory(self.spec.nbytes())?;
+        let mut items = scratch::take(nbytes)?;
+        // SAFETY: the buffer holds the whole chunk in C order.
+        let buffer = unsafe { Buffer::new(items.as_mut_ptr()) };
+        self.decode_piece(data, Piece::whole(&self.spec.shape, &self.spec.strides()), buffer)?;
+        Ok(items.into())
+    }
+
+    /// Decodes an encoded chunk and moves the items of `piece` into the buffer.
+    pub fn decode_piece(&self, data: Bytes<'_>, piece: Piece, buffer: Buffer) -> Result<()> {
+        self.decode_folded(data, &self.fold_piece(piece), buffer)
+    }
+
+    /// `decode_piece` for a piece that is in the folded chunk's axes already.
+    pub fn decode_folded(&self, data: Bytes<'_>, piece: &Piece, buffer: Buffer) -> Result<()> {
+        let data = self.decompress(data)?;
+        if !self.folds() {
+            let mut items = self.in_stage(self.arrays.len(), self.serializer.decode(data))?;
+            for position in (self.transposes..self.arrays.len()).rev() {
+                items = self.in_stage(position, self.arrays[position].decode(items))?;
+            }
+            self.check_items(&items)?;
+            self.scatter(&items, piece, buffer, false);
+            return Ok(());
+        }
+        if let Some(sharding) = self.serializer.sharding() {
+            return self.in_stage(self.arrays.len(), sharding.decode_piece(&data, piece, buffer));
+        }
+        let swap = match self.serializer.plain() {
+            Some(swap) if !swap || self.spec.layout.uniform_component().is_some() => swap,
+            _ => {
+                let items = self.in_stage(self.arrays.len(), self.serializer.decode(data))?;
+                self.check_items(&items)?;
+                self.scatter(&items, piece, buffer, false);
+                return Ok(());
+            }
+        };
+        self.in_stage(self.arrays.len(), Expect::Exactly(in_memory(self.folded.nbytes())?).check(data.len()))?;
+        self.scatter(&data, piece, buffer, swap);
+        Ok(())
+    }
+
+    /// A codec that is not ours gave these: they must be the whole chunk before any pointer runs over them.
+    fn check_items(&self, items: &[u8]) -> Result<()> {
+        Expect::Exactly(in_memory(self.folded.nbytes())?).check(items.len())
+    }
+
+    fn scatter(&self, items: &[u8], piece: &Piece, buffer: Buffer, swap: bool) {
+        let (strides, layout) = (self.folded.strides(), &self.folded.layout);
+        // SAFETY: `items` is the whole folded chunk (checked by the callers), the piece lies in it, and the buffer's
+        // maker vouches for the offsets that the piece names there. Scattering only reads the items.
+        unsafe {
+            copy::transfer(
+                Direction::Scatter,
+                items.as_ptr().cast_mut(),
+                &strides,
+                buffer.start(),
+                piece,
+                layout,
+                swap,
+            );
+        }
+    }
+
+    fn decompress<'a>(&self, mut data: Bytes<'a>) -> Result<Bytes<'a>> {
+        for (i, (codec, expect)) in self.compressors.iter().enumerate().rev() {
+            let decoded = codec.decode(data, *expect).and_then(|out| expect.check(out.len()).map(|()| out));
+            data = self.in_stage(self.arrays.len() + 1 + i, decoded)?;
+        }
+        Ok(data)
+    }
+
+    /// Names the stage in an error.
+    fn in_stage<T>(&self, position: usize, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            let name = match position.checked_sub(self.arrays.len()) {
+                None => self.arrays[position].name(),
+                Some(0) => self.serializer.name(),
+                Some(n) => self.compressors[n - 1].0.name(),
+            };
+            error.in_codec(name, position)
+        })
+    }
+
+    /// Gathers the items of `piece` from the buffer over what the chunk held (`old`: its encoded bytes, or nothing)
+    /// and encodes. None: the chunk is all fill value and need not be stored.
+    pub fn encode_piece(
+        &self,
+        old: Option<Bytes<'_>>,
+        piece: Piece,
+        complete: bool,
+        buffer: Buffer,
+        encoding: Encoding,
+    ) -> Result<Option<Bytes<'static>>> {
+        let items = self.gather(old, &self.fold_piece(piece), complete, buffer)?;
+        self.encode_folded(items.into(), encoding)
+    }
+
+    /// The folded chunk with the buffer's items of `piece` laid over its old ones.
+    pub fn gather(
+        &self,
+        old: Option<Bytes<'_>>,
+        piece: &Piece,
+        complete: bool,
+        buffer: Buffer,
+    ) -> Result<scratch::Scratch> {
+        let folded = &self.folded;
+        let mut items = scratch::take(in_memory(folded.nbytes())?)?;
+        let strides = folded.strides();
+        let whole = Piece::whole(&folded.shape, &strides);
+        // SAFETY: the scratch buffer holds the whole folded chunk in C order.
+        let target = unsafe { Buffer::new(items.as_mut_ptr()) };
+        match old {
+            Some(data) if !complete => self.decode_folded(data, &whole, target)?,
+            _ if piece.covers(&folded.shape) => {}
+            // SAFETY: the whole chunk, in its own buffer.
+            _ => unsafe { copy::fill(target.start(), &whole, &folded.fill_value) },
+        }
+        // SAFETY: `items` is the whole folded chunk and ours alone; the buffer's maker vouches for the piece.
+        unsafe {
+            copy::transfer(
+                Direction::Gather,
+                items.as_mut_ptr(),
+                &strides,
+                buffer.start(),
+                piece,
+                &folded.layout,
+                false,
+            );
+        }
+        Ok(items)
+    }
+
+    /// Encodes the items of a folded chunk; None where it is all fill value and need not be stored.
+    pub fn encode_folded(&self, items: Bytes<'_>, encoding: Encoding) -> Result<Option<Bytes<'static>>> {
+        if !encoding.keep_empty && copy::all_equal(&items, &self.folded.fill_value) {
+            return Ok(None);
+        }
+        match self.encode_stages(items, encoding) {
+            Err(error) if error.kind() == Kind::Absent => Ok(None),
+            Err(error) => Err(error),
+            Ok(None) => Ok(None),
+            Ok(Some(data)) => data.into_owned().map(Some),
+        }
+    }
+
+    fn encode_stages<'a>(&self, mut items: Bytes<'a>, encoding: Encoding) -> Result<Option<Bytes<'a>>> {
+        for position in self.transposes..self.arrays.len() {
+            items = self.in_stage(position, self.arrays[position].encode(items))?;
+        }
+        let data = match self.serializer.sharding() {
+            Some(sharding) => match self.in_stage(self.arrays.len(), sharding.encode_items(&items, encoding))? {
+                Some(data) => data,
+                None => return Ok(None),
+            },
+            None => self.in_stage(self.arrays.len(), self.serializer.encode(items))?,
+        };
+        let compress = |data, (i, (codec, _)): (usize, &(Arc<dyn BytesBytesCodec>, Expect))| {
+            self.in_stage(self.arrays.len() + 1 + i, codec.encode(data))
+        };
+        self.compressors.iter().enumerate().try_fold(data, compress).map(Some)
+    }
+
+    /// Encodes a whole chunk given as items in C order; None where it need not be stored.
+    pub fn encode(&self, items: &[u8], encoding: Encoding) -> Result<Option<Bytes<'static>>> {
+        self.spec_check(items)?;
+        if self.order.is_none() {
+            return self.encode_folded(Bytes::Borrowed(items), encoding);
+        }
+        // SAFETY: the buffer is only read from (gather), and holds the whole chunk in C order.
+        let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
+        let whole = Piece::whole(&self.spec.shape, &c_strides(&self.spec.shape, self.spec.layout.item_nbytes));
+        self.encode_piece(None, whole, true, buffer, encoding)
+    }
+
+    fn spec_check(&self, items: &[u8]) -> Result<()> {
+        if items.len() as u64 == self.spec.nbytes() {
+            return Ok(());
+        }
+        Err(Error::value(format!("{} bytes are not a chunk of {}", items.len(), self.spec.nbytes())))
+    }
+
+    /// One stage's decode, for chunks that are decoded stage by stage because one of them must be awaited.
+    pub fn decode_stage<'a>(&self, position: usize, data: Bytes<'a>) -> Result<Bytes<'a>> {
+        let decoded = match position.checked_sub(self.arrays.len()) {
+            None => self.arrays[position].decode(data),
+            Some(0) => self.serializer.decode(data),
+            Some(n) => {
+                let (codec, expect) = &self.compressors[n - 1];
+                codec.decode(data, *expect).and_then(|out| expect.check(out.len()).map(|()| out))
+            }
+        };
+        self.in_stage(position, decoded)
+    }
+
+    /// One stage's encode.
+    pub fn encode_stage<'a>(&self, position: usize, data: Bytes<'a>) -> Result<Bytes<'a>> {
+        let encoded = match position.checked_sub(self.arrays.len()) {
+            None => self.arrays[position].encode(data),
+            Some(0) => self.serializer.encode(data),
+            Some(n) => self.compressors[n - 1].0.encode(data),
+        };
+        self.in_stage(position, encoded)
+    }
+
+    /// The stage at `position`.
+    pub fn stage(&self, position: usize) -> Stage {
+        match position.checked_sub(self.arrays.len()) {
+            None => Stage::ArrayArray(self.arrays[position].clone()),
+            Some(0) => Stage::ArrayBytes(self.serializer.clone()),
+            Some(n) => Stage::BytesBytes(self.compressors[n - 1].0.clone()),
+        }
+    }
+
+    /// The number of leading stages that are folded into the piece.
+    pub fn folded_stages(&self) -> usize {
+        self.transposes
+    }
+
+    /// The shard codec, wherever it stands.
+    pub fn sharding(&self) -> Option<&Sharding> {
+        self.serializer.sharding()
+    }
+
+    /// Where the array-to-bytes codec stands.
+    pub fn serializer_position(&self) -> usize {
+        self.arrays.len()
+    }
+
+    /// What the chunk is in front of stage `position`, which is not behind the array-to-bytes codec.
+    pub fn spec_before(&self, position: usize) -> &ChunkSpec {
+        match position.min(self.arrays.len()) {
+            0 => &self.spec,
+            n => self.arrays[n - 1].encoded_spec(),
+        }
+    }
+
+    /// What bytes the decoder of stage `position` may give.
+    pub fn expected(&self, position: usize) -> Result<Expect> {
+        match position.checked_sub(self.arrays.len() + 1) {
+            Some(n) => Ok(self.compressors[n].1),
+            None => Ok(Expect::Exactly(in_memory(self.spec_before(position).nbytes())?)),
+        }
+    }
+
+    /// The documents with all that the chunk determines filled in.
+    pub fn to_json(&self) -> Vec<Value> {
+        self.stages().map(|stage| stage.codec().to_json()).collect()
+    }
+
+    /// Whether the layout's items can be swapped by the copy kernel.
+    pub fn layout(&self) -> &dtype::Layout {
+        &self.spec.layout
+    }
+}
+
+/// Two permutations, one behind the other.
+fn compose(first: Option<Vec<usize>>, second: &[usize]) -> Option<Vec<usize>> {
+    match first {
+        None => Some(second.to_vec()),
+        Some(first) => Some(second.iter().map(|&axis| first[axis]).collect()),
+    }
+}

@@ -1,0 +1,224 @@
+//! The three kinds of codec and the table from a codec's name to its constructor.
+//!
+//! To add a codec: write `codec/<spec name>.rs` with a type that implements one of the traits and a `compile`
+//! function, and list the names that it answers to in `compile` below.
+
+pub mod blosc;
+pub mod bytes;
+mod context;
+pub mod crc32c;
+pub mod gzip;
+#[cfg(test)]
+mod hostile;
+mod output;
+pub mod sharding_indexed;
+pub mod transpose;
+pub mod zstd;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::scratch::Bytes;
+use crate::spec::ChunkSpec;
+
+/// How many bytes a decoder may give: it must refuse more, and with `Exactly` also less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Exactly(usize),
+    AtMost(usize),
+}
+
+impl Expect {
+    pub fn limit(self) -> usize {
+        match self {
+            Expect::Exactly(n) | Expect::AtMost(n) => n,
+        }
+    }
+
+    /// `found` bytes came out: an error where that is not what the chunk's spec says.
+    pub fn check(self, found: usize) -> Result<()> {
+        match self {
+            Expect::Exactly(n) if found < n => {
+                Err(Error::truncated(format!("decoded to {found} bytes where the chunk has {n}")))
+            }
+            Expect::Exactly(n) if found > n => {
+                Err(Error::size(format!("decoded to {found} bytes where the chunk has {n}")))
+            }
+            Expect::AtMost(n) if found > n => {
+                Err(Error::size(format!("decoded to {found} bytes where at most {n} can be right")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The error for a stream that holds more than this.
+    pub fn overflow(self) -> Error {
+        Error::size(format!("decodes to more than the {} bytes that the chunk can have", self.limit()))
+    }
+}
+
+/// What every codec answers. Specs are fixed when it is compiled, so no call is given one.
+pub trait Codec: Send + Sync {
+    /// The name for errors.
+    fn name(&self) -> &str;
+    /// The codec's document with all that the chunk's spec determines filled in.
+    fn to_json(&self) -> Value;
+    /// Whether the engine must suspend and ask: such a codec's `encode` and `decode` are never called.
+    fn suspends(&self) -> bool {
+        false
+    }
+    /// For the owner of foreign codecs to find its own type again.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Items to items. Buffers are items in C order and native byte order, of the spec's size.
+pub trait ArrayArrayCodec: Codec {
+    /// What the chunk is behind this codec.
+    fn encoded_spec(&self) -> &ChunkSpec;
+    fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
+    fn decode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
+    /// The order of axes where that is all it does: the copy kernel then does the work.
+    fn permutation(&self) -> Option<&[usize]> {
+        None
+    }
+}
+
+/// Items to bytes.
+pub trait ArrayBytesCodec: Codec {
+    /// The encoded size where it is the same for every chunk.
+    fn encoded_nbytes(&self) -> Option<u64>;
+    /// An upper bound of the encoded size, for what decoders in front of it may give.
+    fn max_encoded_nbytes(&self) -> u64;
+    fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
+    fn decode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>>;
+    /// Whether the encoded form is the items themselves: `Some(swap)` says whether each is byte-swapped.
+    fn plain(&self) -> Option<bool> {
+        None
+    }
+    fn sharding(&self) -> Option<&sharding_indexed::Sharding> {
+        None
+    }
+}
+
+/// Bytes to bytes.
+pub trait BytesBytesCodec: Codec {
+    /// The encoded size of `nbytes` where it does not depend on what they are.
+    fn encoded_nbytes(&self, _nbytes: u64) -> Option<u64> {
+        None
+    }
+    /// An upper bound of what `nbytes` encode to (of any encoder: streams written by others count).
+    fn max_encoded_nbytes(&self, nbytes: u64) -> u64;
+    fn encode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>>;
+    fn decode<'a>(&self, data: Bytes<'a>, expect: Expect) -> Result<Bytes<'a>>;
+}
+
+/// A compiled codec.
+#[derive(Clone)]
+pub enum Stage {
+    ArrayArray(Arc<dyn ArrayArrayCodec>),
+    ArrayBytes(Arc<dyn ArrayBytesCodec>),
+    BytesBytes(Arc<dyn BytesBytesCodec>),
+}
+
+impl Stage {
+    pub fn codec(&self) -> &dyn Codec {
+        match self {
+            Stage::ArrayArray(codec) => &**codec,
+            Stage::ArrayBytes(codec) => &**codec,
+            Stage::BytesBytes(codec) => &**codec,
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Stage::ArrayArray(_) => "array_array",
+            Stage::ArrayBytes(_) => "array_bytes",
+            Stage::BytesBytes(_) => "bytes_bytes",
+        }
+    }
+}
+
+/// Makes the stage of a document that is no built-in codec's (a Python codec, say).
+pub type Resolve<'r> = &'r dyn Fn(&Value, &ChunkSpec) -> Result<Stage>;
+
+/// A codec's document, taken apart: `name` and the members of `configuration`.
+pub struct Document<'d> {
+    pub name: &'d str,
+    pub configuration: Option<&'d Map<String, Value>>,
+}
+
+impl<'d> Document<'d> {
+    pub fn parse(json: &'d Value) -> Result<Self> {
+        if let Value::String(name) = json {
+            return Ok(Document { name, configuration: None });
+        }
+        let object = json.as_object().ok_or_else(|| Error::metadata("a codec is a string or an object"))?;
+        let name = object
+            .get("name")
+            .and_then(Value::as_str)
+            .ok_or_else(|| Error::metadata("a codec's \"name\" must be a string"))?;
+        if let Some(key) = object.keys().find(|k| !matches!(k.as_str(), "name" | "configuration" | "must_understand")) {
+            return Err(Error::metadata(format!("{name}: unknown member {key:?}")));
+        }
+        match object.get("configuration") {
+            None => Ok(Document { name, configuration: None }),
+            Some(Value::Object(map)) => Ok(Document { name, configuration: Some(map) }),
+            Some(_) => Err(Error::metadata(format!("{name}: \"configuration\" must be an object"))),
+        }
+    }
+
+    /// The member `key` of the configuration.
+    pub fn get(&self, key: &str) -> Option<&'d Value> {
+        self.configuration.and_then(|map| map.get(key))
+    }
+
+    /// An error that names the member.
+    pub fn invalid(&self, key: &str, expected: &str) -> Error {
+        match self.get(key) {
+            Some(found) => Error::metadata(format!("{}: {key:?} must be {expected}, not {found}", self.name)),
+            None => Error::metadata(format!("{}: {key:?} is missing; it must be {expected}", self.name)),
+        }
+    }
+
+    /// Refuses members that the codec does not have.
+    pub fn only(&self, keys: &[&str]) -> Result<()> {
+        match self.configuration.and_then(|map| map.keys().find(|k| !keys.contains(&k.as_str()))) {
+            Some(key) => Err(Error::metadata(format!("{}: unknown configuration member {key:?}", self.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// The integer `key` within `min..=max`; `default` where absent (an error where there is none).
+    pub fn integer(&self, key: &str, min: i64, max: i64, default: Option<i64>) -> Result<i64> {
+        let found = match self.get(key) {
+            None => default,
+            Some(value) => value.as_i64(),
+        };
+        found
+            .filter(|n| (min..=max).contains(n))
+            .ok_or_else(|| self.invalid(key, &format!("an integer from {min} to {max}")))
+    }
+}
+
+/// The table of built-in codecs: the stage that `json` describes, for chunks of `spec`; what is not built in is
+/// asked of `resolve`. `depth` counts the chains around this one.
+pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Stage> {
+    let document = Document::parse(json)?;
+    let stage = match document.name {
+        "bytes" => bytes::compile(&document, spec),
+        "transpose" => transpose::compile(&document, spec),
+        "sharding_indexed" => sharding_indexed::compile(&document, spec, depth, resolve),
+        "blosc" => blosc::compile(&document, spec),
+        "gzip" => gzip::compile(&document, spec),
+        "zstd" => zstd::compile(&document, spec),
+        "crc32c" => crc32c::compile(&document, spec),
+        _ => resolve(json, spec),
+    };
+    stage.map_err(|error| error.in_codec(document.name, 0))
+}
+
+/// The names of the table.
+pub const BUILT_IN: &[&str] = &["bytes", "transpose", "sharding_indexed", "blosc", "gzip", "zstd", "crc32c"];

@@ -1,0 +1,546 @@
+//! Calls and the two drivers of their jobs.
+//!
+//! A `Call` is one read or write in progress: chunk jobs, made one by one as workers come for them. With a store that
+//! answers at once a worker reads and goes straight on; with an event loop a job that needs something is parked, the
+//! request waits in a queue that the loop empties, and the answer puts the job back in line.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::job::{Coding, Input, Job, Step};
+use super::locks::LockId;
+use super::pool::{Runtime, Work, on_worker, threads};
+use crate::cancel;
+use crate::error::{Error, Kind, Result};
+use crate::scratch;
+use crate::store::{ByteRange, Handle, Part, Store};
+
+/// The chunk jobs of a call, by number.
+pub trait Jobs: Send + Sync {
+    fn len(&self) -> u64;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    fn make(&self, ordinal: u64) -> Result<ChunkJob>;
+    /// Whether jobs of one key must wait for one another; then the name of the store for the lock.
+    fn lock_store(&self) -> Option<&str>;
+}
+
+/// The job of one chunk.
+pub struct ChunkJob {
+    pub job: Box<dyn Job>,
+    pub key: String,
+    pub coords: Vec<u64>,
+}
+
+/// Who answers what jobs need.
+pub enum Io {
+    /// The worker itself.
+    Blocking(Arc<dyn Store>),
+    /// An event loop, with this many requests at a time. `wake` tells it that something is waiting.
+    Loop { requests: usize, wake: Wake },
+    /// The worker reads and writes, the loop awaits codecs.
+    Mixed { store: Arc<dyn Store>, requests: usize, wake: Wake },
+}
+
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+impl Io {
+    /// The store that a worker calls.
+    fn store(&self) -> Option<&dyn Store> {
+        match self {
+            Io::Blocking(store) | Io::Mixed { store, .. } => Some(&**store),
+            Io::Loop { .. } => None,
+        }
+    }
+
+    /// The event loop's bound and its wake-up.
+    fn event_loop(&self) -> Option<(usize, &Wake)> {
+        match self {
+            Io::Blocking(_) => None,
+            Io::Loop { requests, wake } | Io::Mixed { requests, wake, .. } => Some((*requests, wake)),
+        }
+    }
+}
+
+/// What an event loop is asked for.
+pub enum Request {
+    Get { key: String, ordinal: u64, ranges: Vec<ByteRange> },
+    Put { key: String, ordinal: u64, parts: Vec<Part> },
+    Delete { key: String, ordinal: u64 },
+    Code(Coding),
+}
+
+/// What it answers.
+pub enum Answer {
+    Ranges(Vec<scratch::Bytes<'static>>),
+    Missing,
+    Coded(Option<scratch::Bytes<'static>>),
+    /// A value was written or deleted, or a codec gave None.
+    Nothing,
+}
+
+pub struct Call {
+    jobs: Box<dyn Jobs>,
+    io: Io,
+    cancel: Arc<AtomicBool>,
+    state: Mutex<CallState>,
+    changed: Condvar,
+    /// Itself, to hand to the pool.
+    me: Weak<Call>,
+}
+
+#[derive(Default)]
+struct CallState {
+    /// Chunk jobs that have been started.
+    started: u64,
+    /// Chunk jobs started and not ended.
+    running: u64,
+    /// Tasks that can go on: each worker's own first, then anybody's.
+    ready: Vec<VecDeque<Task>>,
+    /// Requests that the loop has not taken.
+    waiting: VecDeque<(u64, Request)>,
+    /// Tasks whose request has been made.
+    parked: HashMap<u64, Task>,
+    next_id: u64,
+    error: Option<Error>,
+    ended: bool,
+}
+
+struct Task {
+    job: Box<dyn Job>,
+    next: Next,
+    chunk: Arc<Chunk>,
+    join: Option<Arc<Join>>,
+    /// Whether it need not ask for its key's lock.
+    locked: bool,
+    /// Whether the request that it waits for is a codec's: None is then an answer to go on with.
+    coding: bool,
+}
+
+/// How a task goes on.
+enum Next {
+    Advance(Input),
+    /// Its last step has been carried out, or has failed.
+    Finish(Result<()>),
+}
+
+/// What the tasks of one chunk share.
+struct Chunk {
+    ordinal: u64,
+    key: String,
+    coords: Vec<u64>,
+    lock: Option<LockId>,
+    handle: Mutex<Option<Handle>>,
+    restarts: u8,
+}
+
+/// A job that waits for those that it split into.
+struct Join {
+    remaining: AtomicUsize,
+    parent: Mutex<Option<Task>>,
+    error: Mutex<Option<Error>>,
+}
+
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Call {
+    pub fn new(jobs: Box<dyn Jobs>, io: Io) -> Arc<Self> {
+        Arc::new_cyclic(|me| Call {
+            jobs,
+            io,
+            cancel: Arc::new(AtomicBool::new(false)),
+            state: Mutex::new(CallState::default()),
+            changed: Condvar::new(),
+            me: me.clone(),
+        })
+    }
+
+    /// Begins on the workers.
+    pub fn start(self: &Arc<Self>) {
+        if self.jobs.is_empty() {
+            self.end_if_done();
+            return;
+        }
+        self.submit();
+    }
+
+    fn submit(&self) {
+        if let Some(me) = self.me.upgrade() {
+            let work: Arc<dyn Work> = me;
+            Runtime::get().submit(&work);
+        }
+    }
+
+    /// Runs the call in this thread; what a lock holds back ends on a worker.
+    pub fn run_here(self: &Arc<Self>) {
+        while self.run_one(0) {}
+        self.end_if_done();
+        scratch::trim();
+    }
+
+    /// Waits until the call has ended; `check` is called every 50 ms and may give up.
+    pub fn wait(&self, check: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let mut state = guard(&self.state);
+        while !state.ended {
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(50));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if !state.ended {
+                drop(state);
+                if let Err(error) = check() {
+                    self.cancel();
+                    return Err(error);
+                }
+                state = guard(&self.state);
+            }
+        }
+        drop(state);
+        self.result()
+    }
+
+    /// The outcome of a call that has ended.
+    pub fn result(&self) -> Result<()> {
+        guard(&self.state).error.take().map_or(Ok(()), Err)
+    }
+
+    pub fn ended(&self) -> bool {
+        guard(&self.state).ended
+    }
+
+    /// Gives the call up: what runs ends as soon as it looks, nothing new is started, and no key is written.
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        // Dropped outside the lock: what they hold may belong to a caller whose own lock must not be waited for here.
+        let (waiting, parked) = {
+            let mut state = guard(&self.state);
+            state.error.get_or_insert_with(|| Error::cancelled("the call was given up"));
+            (std::mem::take(&mut state.waiting), std::mem::take(&mut state.parked))
+        };
+        drop(waiting);
+        for task in parked.into_values() {
+            self.finish(task, Err(Error::cancelled("the call was given up")), 0);
+        }
+        self.submit();
+    }
+
+    // ---- the event loop's side
+
+    /// Requests for the loop to answer, at most as many as may be in flight.
+    pub fn take_requests(&self, limit: usize) -> Vec<(u64, Request)> {
+        let mut state = guard(&self.state);
+        let n = limit.min(state.waiting.len());
+        state.waiting.drain(..n).collect()
+    }
+
+    pub fn answer(&self, id: u64, answer: Result<Answer>) {
+        let Some(mut task) = guard(&self.state).parked.remove(&id) else { return };
+        // The loop's thread does no more than this: what follows runs on a worker.
+        task.next = match answer {
+            Ok(Answer::Ranges(ranges)) => Next::Advance(Input::Ranges(ranges)),
+            Ok(Answer::Missing) => Next::Advance(Input::Missing),
+            Ok(Answer::Coded(data)) => Next::Advance(Input::Coded(data)),
+            Ok(Answer::Nothing) => if task.coding { Next::Advance(Input::Coded(None)) } else { Next::Finish(Ok(())) },
+            Err(error) => Next::Finish(Err(error)),
+        };
+        task.coding = false;
+        self.push_ready(vec![task], usize::MAX);
+        self.submit();
+    }
+
+    fn request(&self, task: Task, request: Request) {
+        let Some((_, wake)) = self.io.event_loop() else {
+            let error = Error::internal("a codec must be awaited, and the call has no event loop");
+            return self.finish(task, Err(error), 0);
+        };
+        let first = {
+            let mut state = guard(&self.state);
+            let id = state.next_id;
+            state.next_id += 1;
+            state.waiting.push_back((id, request));
+            state.parked.insert(id, task);
+            state.waiting.len() == 1
+        };
+        // One wake-up for many requests: the loop empties the queue.
+        if first {
+            wake();
+        }
+    }
+
+    // ---- tasks
+
+    fn push_ready(&self, tasks: Vec<Task>, worker: usize) {
+        let mut state = guard(&self.state);
+        let lanes = state.ready.len();
+        if lanes == 0 {
+            state.ready.resize_with(threads().max(1), VecDeque::new);
+        }
+        let lane = if worker < state.ready.len() { worker } else { 0 };
+        state.ready[lane].extend(tasks);
+    }
+
+    /// The next task: one's own, then a new chunk, then somebody else's.
+    fn next_task(&self, worker: usize) -> Option<Task> {
+        let ordinal = {
+            let mut state = guard(&self.state);
+            if let Some(task) = state.ready.get_mut(worker).and_then(VecDeque::pop_front) {
+                return Some(task);
+            }
+            if self.may_start(&state) {
+                state.started += 1;
+                state.running += 1;
+                spread(state.started - 1, self.jobs.len(), threads() as u64)
+            } else {
+                let fullest = state.ready.iter_mut().max_by_key(|lane| lane.len())?;
+                return fullest.pop_back();
+            }
+        };
+        match self.make_task(ordinal, 0) {
+            Ok(task) => Some(task),
+            Err(error) => {
+                self.chunk_ended(Err(error));
+                self.next_task(worker)
+            }
+        }
+    }
+
+    fn may_start(&self, state: &CallState) -> bool {
+        let room = self.io.event_loop().is_none_or(|(requests, _)| state.parked.len() < requests);
+        room && state.started < self.jobs.len() && state.error.is_none()
+    }
+
+    fn make_task(&self, ordinal: u64, restarts: u8) -> Result<Task> {
+        let ChunkJob { job, key, coords } = self.jobs.make(ordinal)?;
+        let lock = self.jobs.lock_store().map(|store| LockId { store: store.to_owned(), key: key.clone() });
+        let chunk = Arc::new(Chunk { ordinal, key, coords, lock, handle: Mutex::new(None), restarts });
+        let locked = chunk.lock.is_none();
+        Ok(Task { job, next: Next::Advance(Input::Start), chunk, join: None, locked, coding: false })
+    }
+
+    /// Runs a task; a job that writes first takes its key's lock, or is parked until it is handed over.
+    fn begin(&self, mut task: Task, worker: usize) {
+        if task.locked {
+            return self.run(task, worker);
+        }
+        let Some(id) = task.chunk.lock.clone() else { return self.run(task, worker) };
+        // Whenever it runs from now on, it holds the lock.
+        task.locked = true;
+        let slot = Arc::new(Mutex::new(Some(task)));
+        let (parked, me) = (slot.clone(), self.me.clone());
+        let resume = move || {
+            if let (Some(call), Some(task)) = (me.upgrade(), guard(&parked).take()) {
+                call.push_ready(vec![task], usize::MAX);
+                call.submit();
+            }
+        };
+        if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some() {
+            if let Some(task) = guard(&slot).take() {
+                self.run(task, worker);
+            }
+        }
+    }
+
+    /// Advances a task as far as it goes in this thread.
+    fn run(&self, mut task: Task, worker: usize) {
+        loop {
+            if self.cancel.load(Ordering::Relaxed) {
+                return self.finish(task, Err(Error::cancelled("the call was given up")), worker);
+            }
+            let input = match std::mem::replace(&mut task.next, Next::Finish(Ok(()))) {
+                Next::Advance(input) => input,
+                Next::Finish(result) => return self.finish(task, result, worker),
+            };
+            let step = catch_unwind(AssertUnwindSafe(|| task.job.advance(input)));
+            let step = step.unwrap_or_else(|_| Err(Error::internal("a chunk job panicked")));
+            task.next = match step {
+                Ok(Step::Done) => Next::Finish(Ok(())),
+                Ok(Step::Split(jobs)) if jobs.is_empty() => Next::Advance(Input::Joined),
+                Ok(Step::Split(jobs)) => return self.split(task, jobs, worker),
+                Ok(Step::Code(coding)) => {
+                    task.coding = true;
+                    return self.request(task, Request::Code(coding));
+                }
+                Ok(step) => match self.io.store() {
+                    Some(store) => blocking(store, &task.chunk, step),
+                    None => {
+                        let request = io_request(&task.chunk, step);
+                        return self.request(task, request);
+                    }
+                },
+                Err(error) => Next::Finish(Err(error)),
+            };
+        }
+    }
+
+    fn split(&self, task: Task, jobs: Vec<Box<dyn Job>>, worker: usize) {
+        let chunk = task.chunk.clone();
+        let join = Arc::new(Join {
+            remaining: AtomicUsize::new(jobs.len()),
+            parent: Mutex::new(Some(task)),
+            error: Mutex::new(None),
+        });
+        let tasks = jobs
+            .into_iter()
+            .map(|job| Task { job, next: Next::Advance(Input::Start), chunk: chunk.clone(), join: Some(join.clone()), locked: true, coding: false })
+            .collect();
+        self.push_ready(tasks, worker);
+        self.submit_if_shared();
+    }
+
+    /// Wakes the workers for sub-jobs, unless the call runs in its caller's thread.
+    fn submit_if_shared(&self) {
+        if on_worker() {
+            self.submit();
+        }
+    }
+
+    fn finish(&self, task: Task, result: Result<()>, worker: usize) {
+        let Task { chunk, join, job, .. } = task;
+        drop(job);
+        let Some(join) = join else {
+            let result = result.map_err(|error| error.at(&chunk.key, &chunk.coords));
+            return self.end_chunk(&chunk, result, worker);
+        };
+        if let Err(error) = result {
+            guard(&join.error).get_or_insert(error);
+        }
+        if join.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let (parent, error) = (guard(&join.parent).take(), guard(&join.error).take());
+        if let Some(parent) = parent {
+            match error {
+                Some(error) => self.finish(parent, Err(error), worker),
+                None => self.run(Task { next: Next::Advance(Input::Joined), ..parent }, worker),
+            }
+        }
+    }
+
+    /// A chunk's last task has ended.
+    fn end_chunk(&self, chunk: &Arc<Chunk>, result: Result<()>, worker: usize) {
+        if let Err(error) = &result {
+            if self.may_restart(chunk, error) {
+                if let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1) {
+                    return self.run(Task { locked: true, ..task }, worker);
+                }
+            }
+        }
+        if let Some(id) = &chunk.lock {
+            Runtime::get().locks.release(id);
+        }
+        self.chunk_ended(result);
+    }
+
+    /// A value that changed between two requests is read again from the start: three times where the store said so,
+    /// once where a loop's answers may have been of two versions.
+    fn may_restart(&self, chunk: &Chunk, error: &Error) -> bool {
+        if self.cancel.load(Ordering::Relaxed) || error.is_foreign() {
+            return false;
+        }
+        match error.kind() {
+            Kind::Conflict => chunk.restarts < 3,
+            Kind::Codec | Kind::Checksum | Kind::Truncated | Kind::Size | Kind::ShardIndex => {
+                chunk.restarts == 0 && guard(&chunk.handle).is_none()
+            }
+            _ => false,
+        }
+    }
+
+    fn chunk_ended(&self, result: Result<()>) {
+        {
+            let mut state = guard(&self.state);
+            state.running -= 1;
+            if let Err(error) = result {
+                state.error.get_or_insert(error);
+            }
+        }
+        self.end_if_done();
+    }
+
+    fn end_if_done(&self) {
+        {
+            let mut state = guard(&self.state);
+            let all = state.started == self.jobs.len() || state.error.is_some();
+            if state.running > 0 || !all || state.ended {
+                return;
+            }
+            state.ended = true;
+            self.changed.notify_all();
+        }
+        // Outside the lock: the loop may hold a lock of its own that it waits for.
+        if let Some((_, wake)) = self.io.event_loop() {
+            wake();
+        }
+    }
+}
+
+fn io_request(chunk: &Chunk, step: Step) -> Request {
+    let (key, ordinal) = (chunk.key.clone(), chunk.ordinal);
+    match step {
+        Step::Need(ranges) => Request::Get { key, ordinal, ranges },
+        Step::Put(parts) => Request::Put { key, ordinal, parts },
+        _ => Request::Delete { key, ordinal },
+    }
+}
+
+fn blocking(store: &dyn Store, chunk: &Chunk, step: Step) -> Next {
+    // Sub-jobs of one chunk read side by side, so the handle is copied out and not held.
+    let mut handle = guard(&chunk.handle).clone();
+    match step {
+        Step::Need(ranges) => match store.read(&chunk.key, &ranges, &mut handle) {
+            Ok(answer) => {
+                let mut kept = guard(&chunk.handle);
+                if kept.is_none() {
+                    *kept = handle;
+                }
+                Next::Advance(answer.map_or(Input::Missing, Input::Ranges))
+            }
+            Err(error) => Next::Finish(Err(error)),
+        },
+        Step::Put(parts) => Next::Finish(store.put(&chunk.key, &parts, handle.as_ref())),
+        _ => Next::Finish(store.delete(&chunk.key)),
+    }
+}
+
+impl Work for Call {
+    fn run_one(&self, worker: usize) -> bool {
+        let Some(task) = self.next_task(worker) else {
+            return false;
+        };
+        cancel::with(&self.cancel, || self.begin(task, worker));
+        true
+    }
+
+    fn has_work(&self) -> bool {
+        let state = guard(&self.state);
+        state.ready.iter().any(|lane| !lane.is_empty()) || self.may_start(&state)
+    }
+}
+
+/// The `i`-th chunk to start: threads begin in different parts of the output, so that they do not meet in one page.
+fn spread(i: u64, len: u64, threads: u64) -> u64 {
+    let threads = threads.clamp(1, len);
+    let (block, longer) = (len / threads, len % threads);
+    let (lane, place) = if i < block * threads { (i % threads, i / threads) } else { (i - block * threads, block) };
+    lane * block + lane.min(longer) + place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn spread_starts_every_chunk_once() {
+        for len in 1..40 {
+            for threads in 1..9 {
+                let mut found: Vec<u64> = (0..len).map(|i| spread(i, len, threads)).collect();
+                found.sort_unstable();
+                assert_eq!(found, (0..len).collect::<Vec<_>>(), "{len} chunks on {threads} threads");
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Plans: an array, a piece of it and a buffer become chunk jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::drive::{ChunkJob, Jobs};
+use super::job::WORK_NBYTES;
+use super::read::{ReadChunk, ReadContext};
+use super::write::{WriteChunk, WriteContext};
+use crate::chain::{Chain, Encoding};
+use crate::copy::Buffer;
+use crate::error::{Error, Kind, Result};
+use crate::grid::Grid;
+use crate::keys::Keys;
+use crate::select::{Piece, Split};
+
+/// All that the engine knows of an array.
+pub struct ArrayPlan {
+    pub chain: Arc<Chain>,
+    pub grid: Grid,
+    pub keys: Keys,
+    pub encoding: Encoding,
+    /// Whether a chunk that is not stored is fill value, or an error.
+    pub missing_is_fill: bool,
+}
+
+impl ArrayPlan {
+    /// About how many bytes must be decoded for a piece, up to a little over what is run in the calling thread.
+    pub fn decoded_nbytes(&self, split: &Split, piece: &Piece) -> u64 {
+        let spec = self.chain.folded_spec();
+        let wanted = piece.items() * spec.layout.item_nbytes as u64;
+        if self.chain.open_plain().is_some() {
+            return wanted;
+        }
+        let Some(sharding) = self.chain.open_sharding() else { return split.len().saturating_mul(spec.nbytes()) };
+        let inner = sharding.inner();
+        if inner.open_plain().is_some() || inner.open_sharding().is_some() {
+            return wanted;
+        }
+        // Only the first few chunks are looked at: with more there is enough work to share out anyway.
+        let (mut coords, mut part) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let mut nbytes = 0u64;
+        for ordinal in 0..split.len() {
+            split.get(ordinal, &mut coords, &mut part);
+            let folded = self.chain.fold_piece(part.clone());
+            let inner_chunks = Split::new(&folded, sharding.inner_shape()).len();
+            nbytes = nbytes.saturating_add(inner_chunks.saturating_mul(inner.spec().nbytes()));
+            if nbytes > WORK_NBYTES {
+                break;
+            }
+        }
+        nbytes
+    }
+}
+
+/// The read jobs of a piece.
+pub struct ReadPlan {
+    array: Arc<ArrayPlan>,
+    split: Split,
+    context: ReadContext,
+}
+
+impl ReadPlan {
+    /// `any_missing`, where given, is set when a chunk was not stored.
+    pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, merge_gap: u64, remote: bool) -> Self {
+        let split = array.grid.split(piece);
+        let missing_is_fill = array.missing_is_fill;
+        let missing = move |_| (!missing_is_fill).then(missing_chunk);
+        let context = ReadContext { buffer, merge_gap, whole_shards: remote, missing: Arc::new(missing) };
+        ReadPlan { array, split, context }
+    }
+
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+}
+
+fn missing_chunk() -> Error {
+    Error::new(Kind::MissingChunk, "the chunk is not stored, and the array is read with read_missing_chunks=False")
+}
+
+impl Jobs for ReadPlan {
+    fn len(&self) -> u64 {
+        self.split.len()
+    }
+
+    fn make(&self, ordinal: u64) -> Result<ChunkJob> {
+        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        self.split.get(ordinal, &mut coords, &mut piece);
+        let job = ReadChunk::new(self.context.clone(), self.array.chain.clone(), piece, ordinal);
+        Ok(ChunkJob { job: Box::new(job), key: self.array.keys.key(&coords), coords })
+    }
+
+    fn lock_store(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The write jobs of a piece.
+pub struct WritePlan {
+    array: Arc<ArrayPlan>,
+    split: Split,
+    context: WriteContext,
+    store: String,
+}
+
+impl WritePlan {
+    /// `store` names the store for the lock table.
+    pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, keeps_ranges: bool, store: &str) -> Self {
+        let split = array.grid.split(piece);
+        let context = WriteContext { buffer, encoding: array.encoding, keeps_ranges };
+        WritePlan { array, split, context, store: store.to_owned() }
+    }
+
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// The folders that the chunks lie in: made before the chunks, which is faster than between them.
+    pub fn folders(&self) -> Vec<String> {
+        if !self.array.keys.has_folders() || self.array.grid.shape().is_empty() {
+            return Vec::new();
+        }
+        let last = self.array.grid.shape().len() - 1;
+        let mut positions: Vec<Vec<u64>> = vec![Vec::new()];
+        for axis in 0..last {
+            let coords: Vec<u64> = self.split.axis_coords(axis).collect();
+            let extend = |position: &Vec<u64>| coords.iter().map(|&c| [position.as_slice(), &[c]].concat()).collect();
+            positions = positions.iter().flat_map::<Vec<Vec<u64>>, _>(extend).collect();
+        }
+        let folder = |position: &Vec<u64>| {
+            let mut key = self.array.keys.key(&[position.as_slice(), &[0]].concat());
+            key.truncate(key.rfind('/').unwrap_or(0));
+            key
+        };
+        positions.iter().map(folder).collect()
+    }
+}
+
+impl Jobs for WritePlan {
+    fn len(&self) -> u64 {
+        self.split.len()
+    }
+
+    fn make(&self, ordinal: u64) -> Result<ChunkJob> {
+        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        self.split.get(ordinal, &mut coords, &mut piece);
+        let array = &self.array;
+        let extent = array.grid.extent(&coords);
+        let job = WriteChunk::new(self.context, array.chain.clone(), piece, &extent);
+        Ok(ChunkJob { job: Box::new(job), key: array.keys.key(&coords), coords })
+    }
+
+    fn lock_store(&self) -> Option<&str> {
+        Some(&self.store)
+    }
+}
+
+/// One chunk of a batch whose chunks are given one by one.
+pub struct BatchItem {
+    pub chain: Arc<Chain>,
+    pub key: String,
+    pub piece: Piece,
+    /// The part of the chunk that must be covered for it to be complete.
+    pub extent: Vec<u64>,
+}
+
+/// What a batch does with its chunks.
+pub enum BatchWay {
+    Read(ReadContext),
+    Write { context: WriteContext, store: String },
+}
+
+/// The jobs of a batch.
+pub struct BatchPlan {
+    pub items: Vec<BatchItem>,
+    pub way: BatchWay,
+}
+
+impl BatchPlan {
+    /// A context that notes which chunks are missing.
+    pub fn noting(buffer: Buffer, merge_gap: u64, remote: bool, missing: Arc<[AtomicBool]>) -> ReadContext {
+        let note = move |ordinal: u64| {
+            missing[ordinal as usize].store(true, Ordering::Relaxed);
+            None
+        };
+        ReadContext { buffer, merge_gap, whole_shards: remote, missing: Arc::new(note) }
+    }
+}
+
+impl Jobs for BatchPlan {
+    fn len(&self) -> u64 {
+        self.items.len() as u64
+    }
+
+    fn make(&self, ordinal: u64) -> Result<ChunkJob> {
+        let BatchItem { chain, key, piece, extent } = &self.items[ordinal as usize];
+        let (chain, piece) = (chain.clone(), piece.clone());
+        let job: Box<dyn super::job::Job> = match &self.way {
+            BatchWay::Read(context) => Box::new(ReadChunk::new(context.clone(), chain, piece, ordinal)),
+            BatchWay::Write { context, .. } => Box::new(WriteChunk::new(*context, chain, piece, extent)),
+        };
+        Ok(ChunkJob { job, key: key.clone(), coords: Vec::new() })
+    }
+
+    fn lock_store(&self) -> Option<&str> {
+        match &self.way {
+            BatchWay::Read(_) => None,
+            BatchWay::Write { store, .. } => Some(store),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Jobs for chunks that are coded stage by stage, because one of the stages must be awaited.
+
+use std::sync::Arc;
+
+use super::job::{Coding, Input, Job, Step, Way, unexpected};
+use super::write::Slots;
+use crate::chain::{Chain, Encoding};
+use crate::codec::sharding_indexed::{InnerChunk, Sharding, assemble};
+use crate::copy::{self, Buffer, Direction};
+use crate::error::{Error, Result};
+use crate::scratch::Bytes;
+use crate::select::{Piece, Split};
+use crate::store::Part;
+
+/// Where the items of a decoded chunk go: `piece` is in the axes of the first stage that is decoded last.
+pub struct DecodeUnit {
+    chain: Arc<Chain>,
+    piece: Piece,
+    buffer: Buffer,
+    data: Option<Bytes<'static>>,
+    /// The stage to decode next is `position - 1`.
+    position: usize,
+}
+
+impl DecodeUnit {
+    /// Decodes `data` by all stages of `chain` and scatters `piece`, which is in the folded chunk's axes.
+    pub fn new(chain: Arc<Chain>, data: Bytes<'static>, piece: Piece, buffer: Buffer) -> Self {
+        let position = chain.stage_count();
+        DecodeUnit { chain, piece, buffer, data: Some(data), position }
+    }
+
+    fn scatter(&self, items: &[u8]) -> Result<()> {
+        let spec = self.chain.folded_spec();
+        if items.len() as u64 != spec.nbytes() {
+            return Err(Error::size(format!("decoded to {} bytes where the chunk has {}", items.len(), spec.nbytes())));
+        }
+        let (items, strides) = (items.as_ptr().cast_mut(), spec.strides());
+        // SAFETY: `items` is the whole folded chunk, and the buffer's maker vouches for the piece.
+        unsafe {
+            copy::transfer(Direction::Scatter, items, &strides, self.buffer.start(), &self.piece, &spec.layout, false);
+        }
+        Ok(())
+    }
+
+    fn fill(&self) {
+        // SAFETY: the buffer's maker vouches for the piece.
+        unsafe { copy::fill(self.buffer.start(), &self.piece, &self.chain.folded_spec().fill_value) }
+    }
+
+    /// The inner chunks of a shard as jobs of their own, where its codecs are those that must be awaited.
+    fn split_shard(&self, sharding: &Sharding, data: &Bytes<'static>) -> Result<Vec<Box<dyn Job>>> {
+        let index = sharding.index_of(data)?;
+        let split = Split::new(&self.piece, sharding.inner_shape());
+        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        for wanted in sharding.wanted(&index, &split, self.buffer)? {
+            split.get(wanted.ordinal, &mut coords, &mut piece);
+            let (from, to) = (wanted.entry.offset as usize, wanted.entry.end() as usize);
+            let chunk = Bytes::Borrowed(&data[from..to]).into_owned()?;
+            let inner = sharding.inner().clone();
+            let piece = inner.fold_piece(piece.clone());
+            jobs.push(Box::new(DecodeUnit::new(inner, chunk, piece, self.buffer)));
+        }
+        Ok(jobs)
+    }
+}
+
+impl Job for DecodeUnit {
+    fn advance(&mut self, input: Input) -> Result<Step> {
+        match input {
+            Input::Start => {}
+            Input::Coded(Some(data)) => self.data = Some(data),
+            Input::Coded(None) => {
+                self.fill();
+                return Ok(Step::Done);
+            }
+            Input::Joined => return Ok(Step::Done),
+            _ => return Err(unexpected()),
+        }
+        let mut data = self.data.take().ok_or_else(unexpected)?;
+        let folded = self.chain.folded_stages();
+        while self.position > folded {
+            self.position -= 1;
+            let stage = self.chain.stage(self.position);
+            if stage.codec().suspends() {
+                let spec = self.chain.spec_before(self.position).clone();
+                return Ok(Step::Code(Coding { way: Way::Decode, stage, data, spec }));
+            }
+            let at_shard = self.position == self.chain.serializer_position();
+            if let Some(sharding) = self.chain.sharding().filter(|s| at_shard && s.inner().suspends()) {
+                if self.position > folded {
+                    return Err(Error::unsupported(
+                        "a codec that must be awaited inside a shard behind array-to-array codecs other than transpose",
+                    ));
+                }
+                return Ok(Step::Split(self.split_shard(sharding, &data)?));
+            }
+            data = self.chain.decode_stage(self.position, data)?;
+        }
+        self.scatter(&data)?;
+        Ok(Step::Done)
+    }
+}
+
+/// Where an encoded unit goes.
+pub enum Destination {
+    /// It is the key's value.
+    Key,
+    /// It is an inner chunk.
+    Slot { slots: Slots, number: u64 },
+}
+
+/// Encodes the items of a folded chunk stage by stage.
+pub struct EncodeUnit {
+    chain: Arc<Chain>,
+    encoding: Encoding,
+    destination: Destination,
+    data: Option<Bytes<'static>>,
+    /// The stage to encode next.
+    position: usize,
+    inner: Option<Slots>,
+}
+
+impl EncodeUnit {
+    pub fn new(chain: Arc<Chain>, items: Bytes<'static>, encoding: Encoding, destination: Destination) -> Self {
+        let position = chain.folded_stages();
+        EncodeUnit { chain, encoding, destination, data: Some(items), position, inner: None }
+    }
+
+    fn deliver(&mut self, data: Option<Vec<Part>>) -> Result<Step> {
+        match &self.destination {
+            Destination::Key => Ok(match data {
+                Some(parts) => Step::Put(parts),
+                None => Step::Delete,
+            }),
+            Destination::Slot { slots, number } => {
+                let chunk = match data {
+                    None => InnerChunk::Empty,
+                    Some(parts) => {
+                        let mut block = Vec::new();
+                        for part in &parts {
+                            if let Part::New(bytes) = part {
+                                block.extend_from_slice(bytes);
+                            }
+                        }
+                        let to = block.len();
+                        InnerChunk::New { block: Arc::new(block), from: 0, to }
+                    }
+                };
+                slots.set(vec![(*number, chunk)]);
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    fn split_shard(&mut self, sharding: &Sharding, items: &Bytes<'static>) -> Result<Vec<Box<dyn Job>>> {
+        let shape = &self.chain.spec_before(self.position).shape;
+        let strides = self.chain.spec_before(self.position).strides();
+        let split = Split::new(&Piece::whole(shape, &strides), sharding.inner_shape());
+        // SAFETY: gathering only reads the shard's items, before this function returns.
+        let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
+        let slots = Slots::new(sharding.inner_count());
+        self.inner = Some(slots.clone());
+        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        for ordinal in 0..split.len() {
+            split.get(ordinal, &mut coords, &mut piece);
+            let inner = sharding.inner().clone();
+            let items = inner.gather(None, &inner.fold_piece(piece.clone()), true, buffer)?;
+            let destination = Destination::Slot { slots: slots.clone(), number: sharding.inner_number(&coords) };
+            jobs.push(Box::new(EncodeUnit::new(inner, items.into(), self.encoding, destination)));
+        }
+        Ok(jobs)
+    }
+}
+
+impl Job for EncodeUnit {
+    fn advance(&mut self, input: Input) -> Result<Step> {
+        match input {
+            Input::Start => {
+                let fill = &self.chain.folded_spec().fill_value;
+                let empty = |items: &Bytes<'_>| !self.encoding.keep_empty && copy::all_equal(items, fill);
+                if self.data.as_ref().is_some_and(empty) {
+                    return self.deliver(None);
+                }
+            }
+            Input::Coded(Some(data)) => {
+                self.data = Some(data);
+                self.position += 1;
+            }
+            Input::Coded(None) => return self.deliver(None),
+            Input::Joined => {
+                let slots = self.inner.take().ok_or_else(unexpected)?;
+                let chain = self.chain.clone();
+                let sharding = chain.sharding().ok_or_else(unexpected)?;
+                let Some(parts) = assemble(sharding, &slots.take())? else { return self.deliver(None) };
+                if self.position + 1 == chain.stage_count() {
+                    return self.deliver(Some(parts));
+                }
+                self.data = Some(concatenate(&parts)?);
+                self.position += 1;
+            }
+            _ => return Err(unexpected()),
+        }
+        let mut data = self.data.take().ok_or_else(unexpected)?;
+        while self.position < self.chain.stage_count() {
+            let stage = self.chain.stage(self.position);
+            if stage.codec().suspends() {
+                let spec = self.chain.spec_before(self.position).clone();
+                return Ok(Step::Code(Coding { way: Way::Encode, stage, data, spec }));
+            }
+            let chain = self.chain.clone();
+            let at_shard = self.position == chain.serializer_position();
+            if let Some(sharding) = chain.sharding().filter(|s| at_shard && s.inner().suspends()) {
+                return Ok(Step::Split(self.split_shard(sharding, &data)?));
+            }
+            data = match chain.encode_stage(self.position, data) {
+                Err(error) if error.kind() == crate::error::Kind::Absent => return self.deliver(None),
+                other => other?,
+            };
+            self.position += 1;
+        }
+        self.deliver(Some(vec![Part::New(data)]))
+    }
+}
+
+fn concatenate(parts: &[Part]) -> Result<Bytes<'static>> {
+    let mut data = crate::scratch::take(0)?;
+    for part in parts {
+        if let Part::New(bytes) = part {
+            data.append(bytes)?;
+        }
+    }
+    Ok(data.into())
+}

@@ -1,0 +1,236 @@
+//! Pieces of an array and how they fall apart over a grid.
+//!
+//! A `Piece` says which items of a box (an array, a chunk, an inner chunk) belong to which bytes of the caller's
+//! buffer. Splitting a piece over a grid gives pieces of the boxes of that grid: an array's piece splits into
+//! chunks' pieces, a shard's into inner chunks', and nothing else in the engine knows about selections.
+
+use std::sync::Arc;
+
+/// One axis of a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// `len` indices from `start`, `step` apart; each next one lies `out_stride` bytes further in the buffer.
+    /// An axis that an integer selects has `len` 1 and no share in the buffer.
+    Strided { start: u64, step: u64, len: u64, out_stride: isize },
+    /// Any indices, each with its own byte offset in the buffer.
+    Listed(Arc<[(u64, isize)]>),
+}
+
+impl Axis {
+    pub fn len(&self) -> u64 {
+        match self {
+            Axis::Strided { len, .. } => *len,
+            Axis::Listed(pairs) => pairs.len() as u64,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the axis takes every index below `extent`. A list is never taken for complete.
+    pub fn covers(&self, extent: u64) -> bool {
+        match self {
+            Axis::Strided { start, step, len, .. } => *start == 0 && *len >= extent && (*step == 1 || extent <= 1),
+            Axis::Listed(_) => false,
+        }
+    }
+}
+
+/// Items of a box, and where each lies in the caller's buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub axes: Vec<Axis>,
+    /// Byte offset in the buffer of the item at the first index of each axis.
+    pub out: isize,
+}
+
+impl Piece {
+    /// The whole of a box, over a buffer with these strides.
+    pub fn whole(shape: &[u64], out_strides: &[isize]) -> Self {
+        let axis = |(&len, &out_stride): (&u64, &isize)| Axis::Strided { start: 0, step: 1, len, out_stride };
+        Piece { axes: shape.iter().zip(out_strides).map(axis).collect(), out: 0 }
+    }
+
+    pub fn items(&self) -> u64 {
+        self.axes.iter().map(Axis::len).product()
+    }
+
+    /// Whether no item of the box's `extent` (its part inside the array) is left out.
+    pub fn covers(&self, extent: &[u64]) -> bool {
+        self.axes.iter().zip(extent).all(|(axis, &n)| axis.covers(n))
+    }
+
+    /// The same items, with axis `i` of the result being axis `order[i]`.
+    #[must_use]
+    pub fn permuted(&self, order: &[usize]) -> Piece {
+        Piece { axes: order.iter().map(|&axis| self.axes[axis].clone()).collect(), out: self.out }
+    }
+}
+
+/// A piece split over a regular grid: `len()` boxes, each computed when asked for.
+pub struct Split {
+    axes: Vec<AxisSplit>,
+    out: isize,
+    len: u64,
+}
+
+enum AxisSplit {
+    Strided { axis: (u64, u64, u64, isize), box_len: u64, first: u64, count: u64 },
+    Listed(Vec<(u64, Arc<[(u64, isize)]>)>),
+}
+
+impl Split {
+    /// `box_shape` has no zeros.
+    pub fn new(piece: &Piece, box_shape: &[u64]) -> Self {
+        let axes: Vec<AxisSplit> =
+            piece.axes.iter().zip(box_shape).map(|(axis, &box_len)| AxisSplit::new(axis, box_len)).collect();
+        let len = axes.iter().map(AxisSplit::count).product();
+        Split { axes, out: piece.out, len }
+    }
+
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Box number `ordinal` (C order over the boxes touched): its grid position, and its piece.
+    pub fn get(&self, ordinal: u64, coords: &mut Vec<u64>, piece: &mut Piece) {
+        let mut rest = ordinal;
+        coords.clear();
+        coords.resize(self.axes.len(), 0);
+        piece.axes.resize(self.axes.len(), Axis::Strided { start: 0, step: 1, len: 0, out_stride: 0 });
+        piece.out = self.out;
+        for (i, split) in self.axes.iter().enumerate().rev() {
+            let count = split.count();
+            let (coord, axis, out) = split.get(rest % count);
+            rest /= count;
+            coords[i] = coord;
+            piece.axes[i] = axis;
+            piece.out += out;
+        }
+    }
+
+    /// How many boxes the axis touches, and the grid position of each along it.
+    pub fn axis_coords(&self, axis: usize) -> impl Iterator<Item = u64> + '_ {
+        let split = &self.axes[axis];
+        (0..split.count()).map(move |i| split.get(i).0)
+    }
+}
+
+impl AxisSplit {
+    fn new(axis: &Axis, box_len: u64) -> Self {
+        match axis {
+            &Axis::Strided { start, step, len, out_stride } => {
+                let first = start / box_len;
+                let count = match len {
+                    0 => 0,
+                    // Steps no longer than a box leave no box out.
+                    _ if step <= box_len => (start + (len - 1) * step) / box_len - first + 1,
+                    _ => len,
+                };
+                AxisSplit::Strided { axis: (start, step, len, out_stride), box_len, first, count }
+            }
+            Axis::Listed(pairs) => {
+                let mut sorted: Vec<(u64, u64, isize)> =
+                    pairs.iter().map(|&(index, out)| (index / box_len, index % box_len, out)).collect();
+                // Stable: of duplicates, the last one written wins, as in NumPy.
+                sorted.sort_by_key(|&(coord, ..)| coord);
+                let groups = sorted.chunk_by(|a, b| a.0 == b.0);
+                AxisSplit::Listed(
+                    groups.map(|g| (g[0].0, g.iter().map(|&(_, index, out)| (index, out)).collect())).collect(),
+                )
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            AxisSplit::Strided { count, .. } => *count,
+            AxisSplit::Listed(groups) => groups.len() as u64,
+        }
+    }
+
+    fn get(&self, i: u64) -> (u64, Axis, isize) {
+        match self {
+            &AxisSplit::Strided { axis: (start, step, len, out_stride), box_len, first, .. } => {
+                if step > box_len {
+                    let index = start + i * step;
+                    let axis = Axis::Strided { start: index % box_len, step: 1, len: 1, out_stride };
+                    return (index / box_len, axis, i as isize * out_stride);
+                }
+                let coord = first + i;
+                let low = coord * box_len;
+                let from = low.saturating_sub(start).div_ceil(step);
+                let to = (low + box_len - start).div_ceil(step).min(len);
+                let axis = Axis::Strided { start: start + from * step - low, step, len: to - from, out_stride };
+                (coord, axis, from as isize * out_stride)
+            }
+            AxisSplit::Listed(groups) => {
+                let (coord, pairs) = &groups[i as usize];
+                (*coord, Axis::Listed(pairs.clone()), 0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collect(axis: &Axis) -> Vec<(u64, isize)> {
+        match axis {
+            &Axis::Strided { start, step, len, out_stride } => {
+                (0..len).map(|i| (start + i * step, i as isize * out_stride)).collect()
+            }
+            Axis::Listed(pairs) => pairs.to_vec(),
+        }
+    }
+
+    /// Splitting loses no item, adds none, and keeps each item's place in the buffer.
+    fn check(axis: Axis, box_len: u64) {
+        let split = Split::new(&Piece { axes: vec![axis.clone()], out: 100 }, &[box_len]);
+        let (mut coords, mut piece) = (Vec::new(), Piece { axes: vec![], out: 0 });
+        let mut found = Vec::new();
+        for ordinal in 0..split.len() {
+            split.get(ordinal, &mut coords, &mut piece);
+            let inside = collect(&piece.axes[0]);
+            assert!(!inside.is_empty());
+            assert!(inside.iter().all(|&(index, _)| index < box_len));
+            found.extend(inside.iter().map(|&(index, out)| (coords[0] * box_len + index, out + piece.out)));
+        }
+        let mut expected: Vec<_> = collect(&axis).into_iter().map(|(index, out)| (index, out + 100)).collect();
+        expected.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{axis:?} over boxes of {box_len}");
+    }
+
+    #[test]
+    fn strided_axes_split_without_loss() {
+        for box_len in 1..8 {
+            for start in 0..9 {
+                for step in 1..12 {
+                    for len in 0..9 {
+                        check(Axis::Strided { start, step, len, out_stride: 3 }, box_len);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn listed_axes_split_without_loss() {
+        for box_len in 1..8 {
+            check(Axis::Listed([(9, 0), (0, 4), (3, 8), (3, 12), (8, 16)].into()), box_len);
+        }
+    }
+
+    #[test]
+    fn coverage_is_judged_against_the_extent_inside_the_array() {
+        let piece = Piece::whole(&[4, 3], &[6, 2]);
+        assert!(piece.covers(&[4, 3]) && piece.covers(&[2, 3]) && !piece.covers(&[5, 3]));
+    }
+}

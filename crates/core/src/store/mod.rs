@@ -1,0 +1,47 @@
+//! Sources and sinks of byte ranges that answer in the calling thread.
+
+pub mod file;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::scratch::Bytes;
+
+/// A range of a value's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteRange {
+    Whole,
+    /// `nbytes` from `offset`: a shorter answer is an error.
+    Range { offset: u64, nbytes: u64 },
+    /// The last `nbytes`.
+    Suffix { nbytes: u64 },
+}
+
+/// A piece of a new value: new bytes, or a range of the value that it replaces.
+pub enum Part {
+    New(Bytes<'static>),
+    Old { offset: u64, nbytes: u64 },
+}
+
+/// The value that a job reads, held open so that every read of the job sees the same one.
+pub type Handle = Arc<dyn Any + Send + Sync>;
+
+/// A store whose calls return when they are done.
+pub trait Store: Send + Sync {
+    /// What tells this store from others in the lock table: equal for two handles of one place.
+    fn identity(&self) -> &str;
+    /// Reads ranges of one value, `None` where the key has none. The first call of a job leaves its handle in
+    /// `handle`; later calls with it read the same version or fail with `Kind::Conflict`.
+    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>) -> Result<Option<Vec<Bytes<'static>>>>;
+    /// Replaces a value atomically. `handle` is the value that `Part::Old` speaks of.
+    fn put(&self, key: &str, parts: &[Part], handle: Option<&Handle>) -> Result<()>;
+    /// Deletes a value; no error where there is none.
+    fn delete(&self, key: &str) -> Result<()>;
+    /// Bytes that are cheaper to read along than a second request.
+    fn merge_gap(&self) -> u64;
+    /// Told before many keys are put: the folders (key prefixes without trailing "/") that they lie in.
+    fn prepare(&self, _folders: &mut dyn Iterator<Item = String>) -> Result<()> {
+        Ok(())
+    }
+}

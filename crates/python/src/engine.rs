@@ -1,0 +1,170 @@
+//! `Engine`: one array's chain, grid and store, and the calls on it.
+
+use std::sync::Arc;
+
+use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use zarrpipe_core::chain::Encoding;
+use zarrpipe_core::engine::job::WORK_NBYTES;
+use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, WritePlan};
+use zarrpipe_core::grid::Grid;
+use zarrpipe_core::keys::{KeyKind, Keys};
+use zarrpipe_core::store::Store;
+
+use crate::buffer;
+use crate::chain::PyChain;
+use crate::error::to_python;
+use crate::pystore::{Place, PyStore};
+use crate::run::{Held, Outcome, Run, run_blocking};
+use crate::selection::Basic;
+
+/// Chunks from which on a write makes their folders first.
+const FOLDERS_FROM: u64 = 16;
+
+#[pyclass(frozen, module = "zarrpipe._core", name = "Engine")]
+pub struct PyEngine {
+    plan: Arc<ArrayPlan>,
+    place: Arc<Place>,
+    dtype: Py<PyArrayDescr>,
+    path: String,
+    fortran: bool,
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    #[pyo3(signature = (chain, shape, chunk_shape, store, path, key_encoding, dtype, *,
+                        write_empty_chunks = false, read_missing_chunks = true, order = "C"))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        chain: &PyChain,
+        shape: Vec<u64>,
+        chunk_shape: Vec<u64>,
+        store: &PyStore,
+        path: String,
+        key_encoding: (String, String),
+        dtype: Py<PyArrayDescr>,
+        write_empty_chunks: bool,
+        read_missing_chunks: bool,
+        order: &str,
+    ) -> PyResult<Self> {
+        let grid = Grid::regular(shape, chunk_shape).map_err(|error| to_python(py, error, None))?;
+        let kind = match key_encoding.0.as_str() {
+            "default" => KeyKind::Default,
+            "v2" => KeyKind::V2,
+            other => return Err(PyValueError::new_err(format!("no chunk key encoding {other:?}"))),
+        };
+        let separator = match key_encoding.1.as_str() {
+            "/" => '/',
+            "." => '.',
+            other => return Err(PyValueError::new_err(format!("no separator {other:?}"))),
+        };
+        let plan = ArrayPlan {
+            chain: chain.0.clone(),
+            grid,
+            keys: Keys::new(&path, kind, separator),
+            encoding: Encoding { keep_empty: write_empty_chunks },
+            missing_is_fill: read_missing_chunks,
+        };
+        Ok(PyEngine { plan: Arc::new(plan), place: store.0.clone(), dtype, path, fortran: order == "F" })
+    }
+
+    #[getter]
+    fn needs_loop(&self) -> bool {
+        self.plan.chain.suspends() || matches!(*self.place, Place::Loop { .. })
+    }
+
+    fn key(&self, coords: Vec<u64>) -> String {
+        self.plan.keys.key(&coords)
+    }
+
+    fn selected_shape<'py>(&self, selection: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(selection.py(), Basic::parse(selection, self.plan.grid.shape())?.shape())
+    }
+
+    #[pyo3(signature = (selection, out = None))]
+    fn read<'py>(
+        &self,
+        selection: &Bound<'py, PyAny>,
+        out: Option<Bound<'py, PyUntypedArray>>,
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let py = selection.py();
+        let (jobs, out, here) = self.read_jobs(selection, out)?;
+        run_blocking(py, Box::new(jobs), &self.place, here, &self.path)?;
+        Ok(out)
+    }
+
+    fn write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
+        let py = selection.py();
+        let (jobs, here) = self.write_jobs(selection, value)?;
+        run_blocking(py, Box::new(jobs), &self.place, here, &self.path)
+    }
+
+    #[pyo3(signature = (selection, out = None))]
+    fn start_read(&self, selection: &Bound<'_, PyAny>, out: Option<Bound<'_, PyUntypedArray>>) -> PyResult<Run> {
+        let (jobs, out, _) = self.read_jobs(selection, out)?;
+        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Array(out.into_any().unbind()), &self.path))
+    }
+
+    fn start_write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Run> {
+        let (jobs, _) = self.write_jobs(selection, value)?;
+        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Nothing, &self.path))
+    }
+}
+
+impl PyEngine {
+    /// The jobs of a read, the array that they fill, and whether they are cheap enough for the calling thread.
+    fn read_jobs<'py>(
+        &self,
+        selection: &Bound<'py, PyAny>,
+        out: Option<Bound<'py, PyUntypedArray>>,
+    ) -> PyResult<(Held<ReadPlan>, Bound<'py, PyUntypedArray>, bool)> {
+        let py = selection.py();
+        let basic = Basic::parse(selection, self.plan.grid.shape())?;
+        let (shape, dtype) = (basic.shape(), self.dtype.bind(py));
+        let out = match out {
+            Some(out) => {
+                buffer::check_out(&out, dtype, &shape)?;
+                out
+            }
+            None => buffer::empty(py, dtype, &shape, self.fortran)?,
+        };
+        let piece = basic.piece(out.strides());
+        let place = &self.place;
+        let plan =
+            ReadPlan::new(self.plan.clone(), &piece, buffer::target(&out), place.merge_gap(), !place.native());
+        let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
+        let keep = vec![out.clone().into_any().unbind()];
+        Ok((Held { jobs: plan, keep }, out, here))
+    }
+
+    fn write_jobs(
+        &self,
+        selection: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyUntypedArray>,
+    ) -> PyResult<(Held<WritePlan>, bool)> {
+        let py = selection.py();
+        self.place.check_writable().map_err(|error| to_python(py, error, Some(&self.path)))?;
+        let basic = Basic::parse(selection, self.plan.grid.shape())?;
+        buffer::check_dtype(value, self.dtype.bind(py), "the value")?;
+        if value.ndim() > 0 {
+            buffer::check_shape(value, &basic.shape(), "the value")?;
+        }
+        let piece = basic.piece(value.strides());
+        let place = &self.place;
+        let plan =
+            WritePlan::new(self.plan.clone(), &piece, buffer::target(value), place.native(), place.identity());
+        if let (Place::Blocking { store, .. }, true) = (&**place, plan.split().len() >= FOLDERS_FROM) {
+            let store: &Arc<dyn Store> = store;
+            let prepared = py.detach(|| store.prepare(&mut plan.folders().into_iter()));
+            prepared.map_err(|error| to_python(py, error, Some(&self.path)))?;
+        }
+        let whole_chunks = plan.split().len().saturating_mul(self.plan.chain.spec().nbytes());
+        let here = whole_chunks < WORK_NBYTES;
+        let keep = vec![value.clone().into_any().unbind()];
+        Ok((Held { jobs: plan, keep }, here))
+    }
+}

@@ -1,0 +1,209 @@
+//! Stores: local files by the core's own store, Python stores by an adapter, or by the event loop of each call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use zarrpipe_core::error::{Error, Kind, Result};
+use zarrpipe_core::scratch::Bytes;
+use zarrpipe_core::store::file::{FileStore, Fsync};
+use zarrpipe_core::store::{ByteRange, Handle, Part, Store};
+
+use crate::buffer::{self, Owned};
+use crate::error::{foreign, to_python};
+
+/// Where an engine's keys lie.
+#[pyclass(frozen, module = "zarrpipe._core", name = "Store")]
+pub struct PyStore(pub Arc<Place>);
+
+pub enum Place {
+    /// Answers in the worker.
+    Blocking { store: Arc<dyn Store>, native: bool, read_only: bool },
+    /// Every request goes to the event loop.
+    Loop { identity: String, merge_gap: u64, read_only: bool },
+}
+
+impl Place {
+    pub fn identity(&self) -> &str {
+        match self {
+            Place::Blocking { store, .. } => store.identity(),
+            Place::Loop { identity, .. } => identity,
+        }
+    }
+
+    pub fn merge_gap(&self) -> u64 {
+        match self {
+            Place::Blocking { store, .. } => store.merge_gap(),
+            Place::Loop { merge_gap, .. } => *merge_gap,
+        }
+    }
+
+    /// Whether the keys are local files.
+    pub fn native(&self) -> bool {
+        matches!(self, Place::Blocking { native: true, .. })
+    }
+
+    pub fn check_writable(&self) -> Result<()> {
+        match self {
+            Place::Blocking { read_only: true, .. } | Place::Loop { read_only: true, .. } => {
+                Err(Error::read_only("the store is read-only"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[pymethods]
+impl PyStore {
+    #[staticmethod]
+    #[pyo3(signature = (root, *, read_only = false, fsync = "none"))]
+    fn local(py: Python<'_>, root: PathBuf, read_only: bool, fsync: &str) -> PyResult<Self> {
+        let fsync = match fsync {
+            "none" => Fsync::None,
+            "data" => Fsync::Data,
+            "full" => Fsync::Full,
+            _ => {
+                let error = Error::new(Kind::Config, format!("fsync is \"none\", \"data\" or \"full\", not {fsync:?}"));
+                return Err(to_python(py, error, None));
+            }
+        };
+        let store = FileStore::new(root, fsync, read_only).map_err(|error| to_python(py, error, None))?;
+        Ok(PyStore(Arc::new(Place::Blocking { store: Arc::new(store), native: true, read_only })))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (adapter, identity, *, read_only = false, merge_gap = 65536))]
+    fn python(adapter: Option<Py<PyAny>>, identity: String, read_only: bool, merge_gap: u64) -> Self {
+        PyStore(Arc::new(match adapter {
+            Some(adapter) => {
+                let store = Arc::new(AdaptedStore { adapter, identity, merge_gap });
+                Place::Blocking { store, native: false, read_only }
+            }
+            None => Place::Loop { identity, merge_gap, read_only },
+        }))
+    }
+
+    #[getter]
+    fn needs_loop(&self) -> bool {
+        matches!(*self.0, Place::Loop { .. })
+    }
+}
+
+/// A range as Python is given it.
+pub fn range_to_python<'py>(py: Python<'py>, range: &ByteRange) -> PyResult<Bound<'py, PyAny>> {
+    match *range {
+        ByteRange::Whole => Ok(py.None().into_bound(py)),
+        ByteRange::Range { offset, nbytes } => Ok((offset, offset + nbytes).into_pyobject(py)?.into_any()),
+        ByteRange::Suffix { nbytes } => Ok((py.None(), nbytes).into_pyobject(py)?.into_any()),
+    }
+}
+
+pub fn ranges_to_python<'py>(py: Python<'py>, ranges: &[ByteRange]) -> PyResult<Bound<'py, PyList>> {
+    let ranges: PyResult<Vec<_>> = ranges.iter().map(|range| range_to_python(py, range)).collect();
+    PyList::new(py, ranges?)
+}
+
+/// The bytes of each range, checked to be as many as were asked for; None where the key has no value.
+pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Result<Option<Vec<Bytes<'static>>>> {
+    if answer.is_none() {
+        return Ok(None);
+    }
+    let mut answers = Vec::with_capacity(ranges.len());
+    for item in answer.try_iter().map_err(foreign)? {
+        let item = item.map_err(foreign)?;
+        if item.is_none() {
+            return Ok(None);
+        }
+        answers.push(buffer::bytes(&item).map_err(foreign)?);
+    }
+    if answers.len() != ranges.len() {
+        return Err(Error::store(format!("the store gave {} answers to {} ranges", answers.len(), ranges.len())));
+    }
+    for (bytes, range) in answers.iter().zip(ranges) {
+        let (ByteRange::Range { nbytes, .. } | ByteRange::Suffix { nbytes }) = *range else {
+            if bytes.is_empty() {
+                return Err(Error::truncated("the value is empty"));
+            }
+            continue;
+        };
+        if bytes.len() as u64 != nbytes {
+            return Err(Error::truncated(format!("the store gave {} bytes where {nbytes} were asked for", bytes.len())));
+        }
+    }
+    Ok(Some(answers))
+}
+
+/// The bytes of a new value in one piece.
+pub fn concatenate(parts: Vec<Part>) -> Result<Bytes<'static>> {
+    let mut parts = parts;
+    if parts.len() == 1 {
+        if let Some(Part::New(bytes)) = parts.pop() {
+            return Ok(bytes);
+        }
+        return Err(no_ranges());
+    }
+    let mut whole = zarrpipe_core::scratch::take(0)?;
+    for part in &parts {
+        match part {
+            Part::New(bytes) => whole.append(bytes)?,
+            Part::Old { .. } => return Err(no_ranges()),
+        }
+    }
+    Ok(whole.into())
+}
+
+fn no_ranges() -> Error {
+    Error::internal("a Python store was asked to keep ranges of a value")
+}
+
+/// A Python store that answers at once, by the adapter of `zarrpipe.stores.adapter`.
+struct AdaptedStore {
+    adapter: Py<PyAny>,
+    identity: String,
+    merge_gap: u64,
+}
+
+impl AdaptedStore {
+    fn put_bytes(&self, key: &str, bytes: Bytes<'static>) -> Result<()> {
+        Python::attach(|py| {
+            let data = Bound::new(py, Owned::new(bytes))?;
+            self.adapter.bind(py).call_method1("set", (key, data)).map(|_| ())
+        })
+        .map_err(foreign)
+    }
+}
+
+impl Store for AdaptedStore {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn read(&self, key: &str, ranges: &[ByteRange], _: &mut Option<Handle>) -> Result<Option<Vec<Bytes<'static>>>> {
+        Python::attach(|py| {
+            let arguments = (key, ranges_to_python(py, ranges).map_err(foreign)?);
+            let answer = self.adapter.bind(py).call_method1("get", arguments).map_err(foreign)?;
+            answer_from_python(&answer, ranges)
+        })
+    }
+
+    fn put(&self, key: &str, parts: &[Part], _: Option<&Handle>) -> Result<()> {
+        // The one copy of a written value: Python is given an object that owns it.
+        let mut whole = zarrpipe_core::scratch::take(0)?;
+        for part in parts {
+            match part {
+                Part::New(bytes) => whole.append(bytes)?,
+                Part::Old { .. } => return Err(no_ranges()),
+            }
+        }
+        self.put_bytes(key, whole.into())
+    }
+
+    fn delete(&self, key: &str) -> Result<()> {
+        Python::attach(|py| self.adapter.bind(py).call_method1("delete", (key,)).map(|_| ())).map_err(foreign)
+    }
+
+    fn merge_gap(&self) -> u64 {
+        self.merge_gap
+    }
+}

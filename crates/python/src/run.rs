@@ -1,0 +1,322 @@
+//! A call in progress, and how it is waited for.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use numpy::PyUntypedArray;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use zarrpipe_core::chain::{Chain, Encoding};
+use zarrpipe_core::codec::Stage;
+use zarrpipe_core::copy::Buffer;
+use zarrpipe_core::engine::drive::{Answer, Call, ChunkJob, Io, Jobs, Request};
+use zarrpipe_core::engine::job::Way;
+use zarrpipe_core::engine::pool::on_worker;
+use zarrpipe_core::engine::unit::{DecodeUnit, Destination, EncodeUnit};
+use zarrpipe_core::engine::write::Slots;
+use zarrpipe_core::error::{Error, Result};
+use zarrpipe_core::scratch::Bytes;
+use zarrpipe_core::select::Piece;
+use zarrpipe_core::store::ByteRange;
+
+use crate::buffer::{self, Owned};
+use crate::error::{foreign, to_python};
+use crate::pycodec::PyCodec;
+use crate::pystore::{Place, answer_from_python, concatenate, ranges_to_python};
+
+static IO_REQUESTS: AtomicUsize = AtomicUsize::new(64);
+
+/// Requests that a call may have in flight (setting `io_requests`).
+pub fn set_io_requests(requests: usize) {
+    IO_REQUESTS.store(requests.max(1), Ordering::Relaxed);
+}
+
+/// Jobs, with what must live as long as they do.
+pub struct Held<J: Jobs> {
+    pub jobs: J,
+    /// The arrays whose memory the jobs use. Never read: being there is their use.
+    #[allow(dead_code)]
+    pub keep: Vec<Py<PyAny>>,
+}
+
+impl<J: Jobs> Jobs for Held<J> {
+    fn len(&self) -> u64 {
+        self.jobs.len()
+    }
+    fn make(&self, ordinal: u64) -> Result<ChunkJob> {
+        self.jobs.make(ordinal)
+    }
+    fn lock_store(&self) -> Option<&str> {
+        self.jobs.lock_store()
+    }
+}
+
+/// Runs jobs against a store that answers at once: in this thread where that is cheap, else on the workers.
+pub fn run_blocking(py: Python<'_>, jobs: Box<dyn Jobs>, place: &Place, here: bool, array: &str) -> PyResult<()> {
+    let Place::Blocking { store, .. } = place else {
+        return Err(PyRuntimeError::new_err("the store needs an event loop: use start_read or start_write"));
+    };
+    let call = Call::new(jobs, Io::Blocking(store.clone()));
+    let outcome = py.detach(|| {
+        if here || on_worker() {
+            call.run_here();
+        } else {
+            call.start();
+        }
+        call.wait(&mut || Python::attach(|py| py.check_signals()).map_err(foreign))
+    });
+    outcome.map_err(|error| to_python(py, error, Some(array)))
+}
+
+type Waker = Arc<Mutex<Option<Py<PyAny>>>>;
+
+/// The `Io` of a call whose requests `Run` hands to a loop.
+fn loop_io(waker: &Waker) -> Io {
+    let waker = waker.clone();
+    let wake = move || {
+        // No Python any more: nobody is waiting.
+        let _ = Python::try_attach(|py| {
+            let callable = {
+                let slot = waker.lock().unwrap_or_else(PoisonError::into_inner);
+                slot.as_ref().map(|callable| callable.clone_ref(py))
+            };
+            if let Some(callable) = callable {
+                if let Err(error) = callable.call0(py) {
+                    // The loop was closed while the call ran: it has no one to tell.
+                    error.write_unraisable(py, None);
+                }
+            }
+        });
+    };
+    Io::Loop { requests: IO_REQUESTS.load(Ordering::Relaxed), wake: Arc::new(wake) }
+}
+
+/// What a run gives when it has ended.
+pub enum Outcome {
+    Array(Py<PyAny>),
+    Nothing,
+    /// For each chunk of a batch, whether it was missing.
+    Missing(Arc<[AtomicBool]>),
+    /// Decoded chunks.
+    Arrays(Vec<Option<Py<PyAny>>>),
+    /// Encoded chunks: where each item of the batch stands among the slots.
+    Slots(Slots, Vec<Option<u64>>),
+}
+
+#[pyclass(frozen, module = "zarrpipe._core")]
+pub struct Run {
+    call: Arc<Call>,
+    waker: Waker,
+    outcome: Mutex<Option<Outcome>>,
+    /// The ranges of each request that is in flight, to check the answers by.
+    asked: Mutex<std::collections::HashMap<u64, Vec<ByteRange>>>,
+    array: String,
+}
+
+impl Run {
+    /// A run over a store of either kind; with one that answers at once only codecs are asked of the loop.
+    pub fn new(jobs: Box<dyn Jobs>, place: &Place, outcome: Outcome, array: &str) -> Self {
+        let waker = Waker::default();
+        let io = match (place, loop_io(&waker)) {
+            (Place::Blocking { store, .. }, Io::Loop { requests, wake }) => {
+                Io::Mixed { store: store.clone(), requests, wake }
+            }
+            (_, io) => io,
+        };
+        Self::with_io(jobs, io, waker, outcome, array)
+    }
+
+    fn with_io(jobs: Box<dyn Jobs>, io: Io, waker: Waker, outcome: Outcome, array: &str) -> Self {
+        Run {
+            call: Call::new(jobs, io),
+            waker,
+            outcome: Mutex::new(Some(outcome)),
+            asked: Mutex::default(),
+            array: array.to_owned(),
+        }
+    }
+
+    /// Codes chunks that are in memory.
+    pub fn batch(py: Python<'_>, chain: Arc<Chain>, batch: Vec<Option<Bound<'_, PyAny>>>, kind: BatchKind) -> PyResult<Self> {
+        let waker = Waker::default();
+        let mut inputs = Vec::new();
+        let mut arrays: Vec<Option<Py<PyAny>>> = Vec::new();
+        let mut places = Vec::new();
+        let mut targets = Vec::new();
+        for item in batch {
+            let Some(item) = item else {
+                arrays.push(None);
+                places.push(None);
+                continue;
+            };
+            places.push(Some(inputs.len() as u64));
+            inputs.push(Mutex::new(Some(buffer::bytes(&item)?)));
+            if let BatchKind::Decode = kind {
+                let array = buffer::empty_bytes(py, chain.spec().nbytes())?;
+                targets.push(buffer::target(&array));
+                arrays.push(Some(array.into_any().unbind()));
+            }
+        }
+        let slots = Slots::new(inputs.len() as u64);
+        let keep = arrays.iter().flatten().map(|array| array.clone_ref(py)).collect();
+        let jobs = Held { jobs: Coded { chain, inputs, targets, slots: slots.clone(), kind }, keep };
+        let outcome = match kind {
+            BatchKind::Decode => Outcome::Arrays(arrays),
+            BatchKind::Encode(_) => Outcome::Slots(slots, places),
+        };
+        Ok(Self::with_io(Box::new(jobs), loop_io(&waker), waker, outcome, ""))
+    }
+
+    fn request<'py>(&self, py: Python<'py>, id: u64, request: Request) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match request {
+            Request::Get { key, ranges, .. } => {
+                let tuple = ("get", id, key, ranges_to_python(py, &ranges)?).into_pyobject(py)?.into_any();
+                self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ranges);
+                tuple
+            }
+            Request::Put { key, parts, .. } => {
+                let bytes = concatenate(parts).map_err(|error| to_python(py, error, Some(&self.array)))?;
+                ("set", id, key, Bound::new(py, Owned::new(bytes))?).into_pyobject(py)?.into_any()
+            }
+            Request::Delete { key, .. } => ("delete", id, key).into_pyobject(py)?.into_any(),
+            Request::Code(coding) => {
+                let way = match coding.way {
+                    Way::Decode => "decode",
+                    Way::Encode => "encode",
+                };
+                let stage = stage_object(py, &coding.stage)?;
+                (way, id, stage, Bound::new(py, Owned::new(coding.data))?).into_pyobject(py)?.into_any()
+            }
+        })
+    }
+
+    fn parse_answer(&self, id: u64, answer: &Bound<'_, PyAny>) -> Result<Answer> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(ranges) = asked {
+            return Ok(answer_from_python(answer, &ranges)?.map_or(Answer::Missing, Answer::Ranges));
+        }
+        if answer.is_none() {
+            return Ok(Answer::Nothing);
+        }
+        Ok(Answer::Coded(Some(buffer::bytes(answer).map_err(foreign)?)))
+    }
+}
+
+/// The Python object of a stage that must be awaited.
+fn stage_object(py: Python<'_>, stage: &Stage) -> PyResult<Py<PyAny>> {
+    stage
+        .codec()
+        .as_any()
+        .downcast_ref::<PyCodec>()
+        .map(|codec| codec.object().clone_ref(py))
+        .ok_or_else(|| PyRuntimeError::new_err("a built-in codec asked to be awaited"))
+}
+
+#[pymethods]
+impl Run {
+    fn start(&self, py: Python<'_>, wake: Py<PyAny>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+        py.detach(|| self.call.start());
+    }
+
+    #[pyo3(signature = (limit = 64))]
+    fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let requests = py.detach(|| self.call.take_requests(limit));
+        requests.into_iter().map(|(id, request)| self.request(py, id, request)).collect()
+    }
+
+    fn answer(&self, py: Python<'_>, id: u64, result: &Bound<'_, PyAny>) {
+        let answer = self.parse_answer(id, result);
+        py.detach(|| self.call.answer(id, answer));
+    }
+
+    fn fail(&self, py: Python<'_>, id: u64, error: &Bound<'_, PyAny>) {
+        let error = foreign(PyErr::from_value(error.clone()));
+        py.detach(|| self.call.answer(id, Err(error)));
+    }
+
+    fn cancel(&self, py: Python<'_>) {
+        py.detach(|| self.call.cancel());
+    }
+
+    #[getter]
+    fn finished(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.call.ended())
+    }
+
+    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.detach(|| self.call.result()).map_err(|error| to_python(py, error, Some(&self.array)))?;
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(match outcome {
+            None | Some(Outcome::Nothing) => py.None().into_bound(py),
+            Some(Outcome::Array(array)) => array.into_bound(py),
+            Some(Outcome::Missing(missing)) => {
+                PyList::new(py, missing.iter().map(|flag| flag.load(Ordering::Relaxed)))?.into_any()
+            }
+            Some(Outcome::Arrays(arrays)) => PyList::new(py, arrays)?.into_any(),
+            Some(Outcome::Slots(slots, places)) => {
+                let chunks = slots.take();
+                let bytes = |place: Option<u64>| -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
+                    match place.and_then(|place| chunks.get(place as usize)).and_then(|chunk| chunk.bytes()) {
+                        Some(bytes) => buffer::array_of_bytes(py, bytes).map(Some),
+                        None => Ok(None),
+                    }
+                };
+                let items: PyResult<Vec<_>> = places.into_iter().map(bytes).collect();
+                PyList::new(py, items?)?.into_any()
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum BatchKind {
+    Decode,
+    Encode(Encoding),
+}
+
+/// Chunks in memory as jobs.
+struct Coded {
+    chain: Arc<Chain>,
+    inputs: Vec<Mutex<Option<Bytes<'static>>>>,
+    targets: Vec<Buffer>,
+    slots: Slots,
+    kind: BatchKind,
+}
+
+impl Jobs for Coded {
+    fn len(&self) -> u64 {
+        self.inputs.len() as u64
+    }
+
+    fn make(&self, ordinal: u64) -> Result<ChunkJob> {
+        let chain = self.chain.clone();
+        let spec = chain.spec();
+        let input = self.inputs[ordinal as usize].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let data = input.ok_or_else(|| Error::internal("a chunk of a batch was asked for twice"))?;
+        let whole = Piece::whole(&spec.shape, &spec.strides());
+        let job: Box<dyn zarrpipe_core::engine::job::Job> = match self.kind {
+            BatchKind::Decode => {
+                let piece = chain.fold_piece(whole);
+                Box::new(DecodeUnit::new(chain.clone(), data, piece, self.targets[ordinal as usize]))
+            }
+            BatchKind::Encode(encoding) => {
+                if data.len() as u64 != spec.nbytes() {
+                    let message = format!("{} bytes are not a chunk of {}", data.len(), spec.nbytes());
+                    return Err(Error::value(message));
+                }
+                // SAFETY: gathering only reads the chunk's items, which `data` holds until it is done.
+                let source = unsafe { Buffer::new(data.as_ptr().cast_mut()) };
+                let items = chain.gather(None, &chain.fold_piece(whole), true, source)?;
+                let destination = Destination::Slot { slots: self.slots.clone(), number: ordinal };
+                Box::new(EncodeUnit::new(chain.clone(), items.into(), encoding, destination))
+            }
+        };
+        Ok(ChunkJob { job, key: String::new(), coords: Vec::new() })
+    }
+
+    fn lock_store(&self) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,1 @@
+"""N-dimensional arrays in Zarr, moved between NumPy and storage by codec pipelines in Rust."""

@@ -1,0 +1,57 @@
+"""What an array or a group is, as JSON values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import zarrpipe
+
+if TYPE_CHECKING:
+    from zarrpipe.array import Array
+    from zarrpipe.group import Group
+
+__all__ = ["describe", "describe_array", "describe_tree"]
+
+
+def describe(node: Array | Group) -> dict[str, Any]:
+    """Describe a node: an array with its layout and sizes, a group with the names of its members."""
+    if isinstance(node, zarrpipe.Group):
+        members = sorted(name for name, _ in node.members())
+        return {"node_type": "group", "members": members, "attributes": dict(node.attrs)}
+    return describe_array(node)
+
+
+def describe_array(array: Array) -> dict[str, Any]:
+    """Describe an array, with the specification's names where it has them."""
+    document: dict[str, Any] = array.metadata.to_dict()
+    stored = array.nbytes_stored()
+    return {
+        "node_type": "array",
+        "zarr_format": document["zarr_format"],
+        "shape": list(array.shape),
+        "data_type": document["data_type"],
+        "chunks": list(array.chunks),
+        "shards": None if array.shards is None else list(array.shards),
+        "dimension_names": document.get("dimension_names"),
+        "codecs": document["codecs"],
+        "fill_value": document["fill_value"],
+        "attributes": dict(array.attrs),
+        "nbytes": array.nbytes,
+        "nbytes_stored": stored,
+        "ratio": round(array.nbytes / stored, 3) if stored else None,
+    }
+
+
+def describe_tree(group: Group) -> dict[str, Any]:
+    """Describe a group with everything under it; arrays by what their metadata says, without looking at chunks."""
+    members = {}
+    for name, node in sorted(group.members(), key=lambda member: member[0]):
+        if isinstance(node, zarrpipe.Group):
+            members[name] = describe_tree(node)
+        else:
+            members[name] = {
+                "node_type": "array",
+                "shape": list(node.shape),
+                "data_type": node.metadata.to_dict()["data_type"],
+            }
+    return {"node_type": "group", "members": members}
