@@ -15,7 +15,16 @@ import numpy as np
 from zarrpipe._types import ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
 
-__all__ = ["ChunksLike", "IndexLocation", "ShardsLike", "auto_chunks", "auto_shards", "parse_chunks", "parse_shards"]
+__all__ = [
+    "ChunksLike",
+    "IndexLocation",
+    "ShardsLike",
+    "auto_chunks",
+    "auto_shards",
+    "inner_chunks",
+    "parse_chunks",
+    "parse_shards",
+]
 
 IndexLocation: TypeAlias = Literal["start", "end"]
 ChunksLike: TypeAlias = ShapeLike | bool | Literal["auto"] | None
@@ -180,3 +189,30 @@ def parse_shards(
         if shard % chunk:
             raise ValueError(f"a shard is a whole number of chunks: on axis {axis}, {shard} is none of {chunk}")
     return parsed, location
+
+
+def inner_chunks(codecs: Iterable[Mapping[str, Any]]) -> tuple[int, ...] | None:
+    """Return the shape of the chunks inside shards, along the array's own axes; None where there are no shards.
+
+    Parameters
+    ----------
+    codecs : iterable of mapping
+        The chain's JSON, valid as far as it was parsed.
+
+    Examples
+    --------
+    >>> transpose = {"name": "transpose", "configuration": {"order": [1, 0]}}
+    >>> inner_chunks([transpose, {"name": "sharding_indexed", "configuration": {"chunk_shape": [2, 3]}}])
+    (3, 2)
+    """
+    orders: list[list[int]] = []
+    for codec in codecs:
+        if codec["name"] == "transpose":
+            orders.append(codec["configuration"]["order"])
+        elif codec["name"] == "sharding_indexed":
+            shape = [int(length) for length in codec["configuration"]["chunk_shape"]]
+            for order in reversed(orders):
+                # Axis `order[i]` of what the codec was given is axis `i` of what it gave.
+                shape = [shape[order.index(axis)] for axis in range(len(order))]
+            return tuple(shape)
+    return None

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from zarrpipe.abc.store import Store, _store_supports_sync_io
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.driver import sync
-from zarrpipe.errors import MetadataError, NodeExistsError, NodeNotFoundError, UnsupportedError
+from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, UnsupportedError
 from zarrpipe.metadata import (
     ArrayMetadata,
     GroupMetadata,
@@ -32,6 +32,7 @@ __all__ = [
     "NodeMetadata",
     "change_node",
     "check_free",
+    "check_writable",
     "create_node",
     "delete_node",
     "load_array",
@@ -65,11 +66,11 @@ class NodeAccess:
     def __init__(self, store: Store, *, blocking: bool) -> None:
         self.store: Any = store
         self.is_sync = _store_supports_sync_io(store)
-        self._blocking = blocking and self.is_sync
+        self.blocking = blocking and self.is_sync
 
     async def get(self, key: str) -> bytes | None:
         """Return the value of a key; None if there is no such key."""
-        if self._blocking:
+        if self.blocking:
             value = self.store.get_sync(key, prototype=_PROTOTYPE)
         else:
             value = await self.store.get(key, _PROTOTYPE)
@@ -78,14 +79,14 @@ class NodeAccess:
     async def set(self, key: str, data: bytes) -> None:
         """Store a value."""
         value = _PROTOTYPE.buffer.from_bytes(data)
-        if self._blocking:
+        if self.blocking:
             self.store.set_sync(key, value)
         else:
             await self.store.set(key, value)
 
     async def delete(self, key: str) -> None:
         """Delete a key; no error if there is none."""
-        if self._blocking:
+        if self.blocking:
             self.store.delete_sync(key)
         else:
             await self.store.delete(key)
@@ -93,6 +94,10 @@ class NodeAccess:
     async def delete_dir(self, path: str) -> None:
         """Delete all keys below a path."""
         await self._wait(self.store.delete_dir(path))
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return await self._wait(self.store.exists(key))
 
     async def keys(self, path: str) -> list[str]:
         """Return all keys below a path."""
@@ -112,7 +117,7 @@ class NodeAccess:
 
     async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         # Stores list in coroutines only, which may suspend.
-        return sync(coroutine) if self._blocking else await coroutine
+        return sync(coroutine) if self.blocking else await coroutine
 
 
 def _as_prefix(path: str) -> str:
@@ -247,6 +252,12 @@ async def load_group(access: NodeAccess, path: str) -> GroupMetadata:
     raise NodeExistsError(f"{'/' + path!r} in {access.store} is an array, not a group", key=metadata_key(path))
 
 
+def check_writable(store: Store) -> None:
+    """Raise ReadOnlyError if a store refuses writes."""
+    if store.read_only:
+        raise ReadOnlyError(f"{store} was opened read-only")
+
+
 async def check_free(access: NodeAccess, path: str) -> None:
     """Raise NodeExistsError if there is a node at a path."""
     for name in ("zarr.json", ".zarray", ".zgroup"):
@@ -274,7 +285,7 @@ async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, 
     NodeExistsError
         There is a node at the path and `overwrite` is not set, or a node above it is an array.
     """
-    access.store._check_writable()
+    check_writable(access.store)
     data = metadata.to_bytes()
     missing = await _missing_groups(access, path)
     if not overwrite:
@@ -322,7 +333,7 @@ async def change_node(access: NodeAccess, path: str, change: Callable[[NodeMetad
     NodeNotFoundError
         The node was deleted.
     """
-    access.store._check_writable()
+    check_writable(access.store)
     # In a thread of its own or not, a store that answers at once is asked at once: no lock is held over a wait.
     inside = NodeAccess(access.store, blocking=True)
     async with _locked(metadata_key(path), is_sync=inside.is_sync):
@@ -343,7 +354,7 @@ async def delete_node(access: NodeAccess, path: str) -> None:
     NodeNotFoundError
         There is none.
     """
-    access.store._check_writable()
+    check_writable(access.store)
     key = metadata_key(path)
     if await access.get(key) is None:
         raise not_found(access.store, path, "node")

@@ -53,11 +53,13 @@ impl Chain {
         let mut now = spec.clone();
         let (mut fixed, mut bound) = (None, 0);
         for (position, json) in codecs.iter().enumerate() {
-            let stage = codec::compile(json, &now, depth, resolve)
-                .map_err(|error| error.at_stage(position))?;
+            let stage = codec::compile(json, &now, depth, resolve).map_err(|error| error.at_stage(position))?;
             let misplaced = |what: &str| {
                 let name = stage.codec().name().to_owned();
-                Err(Error::metadata(format!("{what}: {name:?} is codec {position} of the chain")).in_codec(&name, position))
+                Err(
+                    Error::metadata(format!("{what}: {name:?} is codec {position} of the chain"))
+                        .in_codec(&name, position),
+                )
             };
             match (&stage, &serializer) {
                 (Stage::ArrayArray(codec), None) => {
@@ -79,16 +81,27 @@ impl Chain {
                     fixed = fixed.and_then(|nbytes| codec.encoded_nbytes(nbytes));
                     bound = codec.max_encoded_nbytes(bound);
                 }
-                (Stage::ArrayArray(_), Some(_)) => return misplaced("an array-to-array codec stands behind the array-to-bytes codec"),
-                (Stage::ArrayBytes(_), Some(_)) => return misplaced("a chain has one array-to-bytes codec, and this is the second"),
-                (Stage::BytesBytes(_), None) => return misplaced("a bytes-to-bytes codec stands before the array-to-bytes codec"),
+                (Stage::ArrayArray(_), Some(_)) => {
+                    return misplaced("an array-to-array codec stands behind the array-to-bytes codec");
+                }
+                (Stage::ArrayBytes(_), Some(_)) => {
+                    return misplaced("a chain has one array-to-bytes codec, and this is the second");
+                }
+                (Stage::BytesBytes(_), None) => {
+                    return misplaced("a bytes-to-bytes codec stands before the array-to-bytes codec");
+                }
             }
         }
         let Some(serializer) = serializer else {
-            return Err(Error::metadata("a chain needs an array-to-bytes codec (such as \"bytes\")"));
+            return Err(Error::metadata(
+                "a chain needs an array-to-bytes codec (such as \"bytes\")",
+            ));
         };
         let transposes = arrays.iter().take_while(|codec| codec.permutation().is_some()).count();
-        let order = arrays[..transposes].iter().filter_map(|codec| codec.permutation()).fold(None, compose);
+        let order = arrays[..transposes]
+            .iter()
+            .filter_map(|codec| codec.permutation())
+            .fold(None, compose);
         let folded = match transposes {
             0 => spec.clone(),
             n => arrays[n - 1].encoded_spec().clone(),
@@ -135,7 +148,9 @@ impl Chain {
             return self.encoded_nbytes;
         }
         self.serializer.plain()?;
-        self.compressors.iter().try_fold(nbytes, |n, (codec, _)| codec.encoded_nbytes(n))
+        self.compressors
+            .iter()
+            .try_fold(nbytes, |n, (codec, _)| codec.encoded_nbytes(n))
     }
 
     /// Whether a stage must be awaited, here or inside a shard.
@@ -151,7 +166,11 @@ impl Chain {
     /// The shard, where its inner chunks can be reached one by one: nothing wraps the shard's bytes, and only
     /// transposes stand before it.
     pub fn open_sharding(&self) -> Option<&Sharding> {
-        if self.folds() && self.compressors.is_empty() { self.serializer.sharding() } else { None }
+        if self.folds() && self.compressors.is_empty() {
+            self.serializer.sharding()
+        } else {
+            None
+        }
     }
 
     /// Whether the stored bytes are the folded chunk's items, so that any of them can be read alone;
@@ -165,8 +184,13 @@ impl Chain {
     /// Every stage in order, with its name.
     pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
         let arrays = self.arrays.iter().cloned().map(Stage::ArrayArray);
-        let compressors = self.compressors.iter().map(|(codec, _)| Stage::BytesBytes(codec.clone()));
-        arrays.chain(std::iter::once(Stage::ArrayBytes(self.serializer.clone()))).chain(compressors)
+        let compressors = self
+            .compressors
+            .iter()
+            .map(|(codec, _)| Stage::BytesBytes(codec.clone()));
+        arrays
+            .chain(std::iter::once(Stage::ArrayBytes(self.serializer.clone())))
+            .chain(compressors)
     }
 
     pub fn stage_count(&self) -> usize {
@@ -228,7 +252,10 @@ impl Chain {
                 return Ok(());
             }
         };
-        self.in_stage(self.arrays.len(), Expect::Exactly(in_memory(self.folded.nbytes())?).check(data.len()))?;
+        self.in_stage(
+            self.arrays.len(),
+            Expect::Exactly(in_memory(self.folded.nbytes())?).check(data.len()),
+        )?;
         self.scatter(&data, piece, buffer, swap);
         Ok(())
     }
@@ -257,7 +284,9 @@ impl Chain {
 
     fn decompress<'a>(&self, mut data: Bytes<'a>) -> Result<Bytes<'a>> {
         for (i, (codec, expect)) in self.compressors.iter().enumerate().rev() {
-            let decoded = codec.decode(data, *expect).and_then(|out| expect.check(out.len()).map(|()| out));
+            let decoded = codec
+                .decode(data, *expect)
+                .and_then(|out| expect.check(out.len()).map(|()| out));
             data = self.in_stage(self.arrays.len() + 1 + i, decoded)?;
         }
         Ok(data)
@@ -362,7 +391,10 @@ impl Chain {
         }
         // SAFETY: the buffer is only read from (gather), and holds the whole chunk in C order.
         let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
-        let whole = Piece::whole(&self.spec.shape, &c_strides(&self.spec.shape, self.spec.layout.item_nbytes));
+        let whole = Piece::whole(
+            &self.spec.shape,
+            &c_strides(&self.spec.shape, self.spec.layout.item_nbytes),
+        );
         self.encode_piece(None, whole, true, buffer, encoding)
     }
 
@@ -370,7 +402,11 @@ impl Chain {
         if items.len() as u64 == self.spec.nbytes() {
             return Ok(());
         }
-        Err(Error::value(format!("{} bytes are not a chunk of {}", items.len(), self.spec.nbytes())))
+        Err(Error::value(format!(
+            "{} bytes are not a chunk of {}",
+            items.len(),
+            self.spec.nbytes()
+        )))
     }
 
     /// One stage's decode, for chunks that are decoded stage by stage because one of them must be awaited.
@@ -380,7 +416,9 @@ impl Chain {
             Some(0) => self.serializer.decode(data),
             Some(n) => {
                 let (codec, expect) = &self.compressors[n - 1];
-                codec.decode(data, *expect).and_then(|out| expect.check(out.len()).map(|()| out))
+                codec
+                    .decode(data, *expect)
+                    .and_then(|out| expect.check(out.len()).map(|()| out))
             }
         };
         self.in_stage(position, decoded)

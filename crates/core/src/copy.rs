@@ -64,7 +64,12 @@ pub unsafe fn transfer(
     let mut item_offset = 0isize;
     for (axis, &stride) in piece.axes.iter().zip(strides) {
         match axis {
-            &Axis::Strided { start, step, len, out_stride } => {
+            &Axis::Strided {
+                start,
+                step,
+                len,
+                out_stride,
+            } => {
                 item_offset += start as isize * stride;
                 dims.push(directed(direction, len as usize, step as isize * stride, out_stride));
             }
@@ -81,11 +86,13 @@ pub unsafe fn transfer(
     }
     let mut item = layout.item_nbytes;
     let swap = swap && item > 1;
-    if swap {
-        if let Some(component) = layout.uniform_component().filter(|&c| c < item) {
-            dims.push(Dim { n: item / component, src: component as isize, dst: component as isize });
-            item = component;
-        }
+    if swap && let Some(component) = layout.uniform_component().filter(|&c| c < item) {
+        dims.push(Dim {
+            n: item / component,
+            src: component as isize,
+            dst: component as isize,
+        });
+        item = component;
     }
     // SAFETY: the caller vouches for every offset that the piece names; these are the first ones.
     let (items, buffer) = unsafe { (items.offset(item_offset), buffer.offset(piece.out)) };
@@ -103,8 +110,16 @@ pub unsafe fn transfer(
 
 fn directed(direction: Direction, n: usize, item_stride: isize, out_stride: isize) -> Dim {
     match direction {
-        Direction::Scatter => Dim { n, src: item_stride, dst: out_stride },
-        Direction::Gather => Dim { n, src: out_stride, dst: item_stride },
+        Direction::Scatter => Dim {
+            n,
+            src: item_stride,
+            dst: out_stride,
+        },
+        Direction::Gather => Dim {
+            n,
+            src: out_stride,
+            dst: item_stride,
+        },
     }
 }
 
@@ -117,7 +132,10 @@ fn normalise(dims: &mut Vec<Dim>) {
         let inner = dims[i];
         let outer = dims[kept];
         if outer.src == inner.src * inner.n as isize && outer.dst == inner.dst * inner.n as isize {
-            dims[kept] = Dim { n: outer.n * inner.n, ..inner };
+            dims[kept] = Dim {
+                n: outer.n * inner.n,
+                ..inner
+            };
         } else {
             kept += 1;
             dims[kept] = inner;
@@ -170,18 +188,26 @@ unsafe fn copy(dims: &[Dim], src: *const u8, dst: *mut u8, item: usize, swap: bo
     }
     // The source runs along another axis than the destination (a transpose): walk both in tiles, so that the
     // cache lines of the source are used up before they leave.
-    if let Some(position) = outer.iter().position(|dim| dim.src.unsigned_abs() <= 64 && dim.n > 1) {
-        if inner.src.unsigned_abs() > 64 {
-            let across = outer[position];
-            let rest: Vec<Dim> =
-                outer.iter().enumerate().filter(|&(i, _)| i != position).map(|(_, dim)| *dim).collect();
-            // SAFETY: the two axes and the rest together are the same box.
-            unsafe { walk(&rest, src, dst, &|s, d| tiled(across, inner, s, d, item, swap)) };
-            return;
-        }
+    if let Some(position) = outer.iter().position(|dim| dim.src.unsigned_abs() <= 64 && dim.n > 1)
+        && inner.src.unsigned_abs() > 64
+    {
+        let across = outer[position];
+        let rest: Vec<Dim> = outer
+            .iter()
+            .enumerate()
+            .filter(|&(i, _)| i != position)
+            .map(|(_, dim)| *dim)
+            .collect();
+        // SAFETY: the two axes and the rest together are the same box.
+        unsafe { walk(&rest, src, dst, &|s, d| tiled(across, inner, s, d, item, swap)) };
+        return;
     }
     // SAFETY: the innermost axis as it stands.
-    unsafe { walk(outer, src, dst, &|s, d| strided(inner.n, s, inner.src, d, inner.dst, item, swap)) };
+    unsafe {
+        walk(outer, src, dst, &|s, d| {
+            strided(inner.n, s, inner.src, d, inner.dst, item, swap)
+        })
+    };
 }
 
 /// Calls `body` at each position of the outer axes.
@@ -242,7 +268,8 @@ unsafe fn strided(n: usize, src: *const u8, s: isize, dst: *mut u8, d: isize, it
                 // SAFETY: the caller vouches for each item; no alignment is assumed.
                 unsafe {
                     let value = src.cast::<$type>().read_unaligned();
-                    dst.cast::<$type>().write_unaligned(if swap { value.swap_bytes() } else { value });
+                    dst.cast::<$type>()
+                        .write_unaligned(if swap { value.swap_bytes() } else { value });
                 }
                 src = src.wrapping_offset(s);
                 dst = dst.wrapping_offset(d);
@@ -276,7 +303,11 @@ pub unsafe fn fill(buffer: *mut u8, piece: &Piece, value: &[u8]) {
     let mut tables = Vec::new();
     for axis in &piece.axes {
         match axis {
-            &Axis::Strided { len, out_stride, .. } => dims.push(Dim { n: len as usize, src: 0, dst: out_stride }),
+            &Axis::Strided { len, out_stride, .. } => dims.push(Dim {
+                n: len as usize,
+                src: 0,
+                dst: out_stride,
+            }),
             Axis::Listed(pairs) => tables.push(pairs.iter().map(|&(_, out)| (0, out)).collect()),
         }
     }
@@ -291,7 +322,12 @@ pub unsafe fn fill(buffer: *mut u8, piece: &Piece, value: &[u8]) {
         Some(dim) if dim.dst == item as isize => dim.n,
         _ => 1,
     };
-    let pattern: Vec<u8> = value.iter().copied().cycle().take(item * row_items.min(4096 / item + 1)).collect();
+    let pattern: Vec<u8> = value
+        .iter()
+        .copied()
+        .cycle()
+        .take(item * row_items.min(4096 / item + 1))
+        .collect();
     if row_items > 1 {
         dims.pop();
     }
@@ -305,7 +341,9 @@ pub unsafe fn fill(buffer: *mut u8, piece: &Piece, value: &[u8]) {
     // SAFETY: the caller vouches for every offset that the piece names.
     unsafe {
         let start = buffer.offset(piece.out);
-        over_tables(&tables, pattern.as_ptr(), start, &mut |src, dst| walk(&dims, src, dst, &write_row));
+        over_tables(&tables, pattern.as_ptr(), start, &mut |src, dst| {
+            walk(&dims, src, dst, &write_row)
+        });
     }
 }
 
@@ -323,16 +361,26 @@ mod tests {
     use crate::spec::c_strides;
 
     fn layout(item: usize, component: usize) -> Layout {
-        let runs =
-            if component > 1 { vec![SwapRun { offset: 0, nbytes: component, count: item / component }] } else { vec![] };
+        let runs = if component > 1 {
+            vec![SwapRun {
+                offset: 0,
+                nbytes: component,
+                count: item / component,
+            }]
+        } else {
+            vec![]
+        };
         Layout::new(Kind::Uint, item, runs).expect("a layout")
     }
 
     fn indices(axis: &Axis) -> Vec<(u64, isize)> {
         match axis {
-            &Axis::Strided { start, step, len, out_stride } => {
-                (0..len).map(|i| (start + i * step, i as isize * out_stride)).collect()
-            }
+            &Axis::Strided {
+                start,
+                step,
+                len,
+                out_stride,
+            } => (0..len).map(|i| (start + i * step, i as isize * out_stride)).collect(),
             Axis::Listed(pairs) => pairs.to_vec(),
         }
     }
@@ -344,7 +392,9 @@ mod tests {
             places = places
                 .iter()
                 .flat_map(|&(s, d)| {
-                    indices(axis).into_iter().map(move |(index, out)| (s + index as isize * stride, d + out))
+                    indices(axis)
+                        .into_iter()
+                        .map(move |(index, out)| (s + index as isize * stride, d + out))
                 })
                 .collect();
         }
@@ -358,12 +408,23 @@ mod tests {
     fn pieces(shape: &[u64], item: usize) -> Vec<Piece> {
         let n = item as isize;
         let c = c_strides(&[9, 9, 9], item);
-        let mut pieces = vec![Piece::whole(shape, &c), Piece { axes: Piece::whole(shape, &c).axes, out: 3 * n }];
+        let mut pieces = vec![
+            Piece::whole(shape, &c),
+            Piece {
+                axes: Piece::whole(shape, &c).axes,
+                out: 3 * n,
+            },
+        ];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let strides: Vec<isize> = order.iter().map(|&i| c[i]).collect();
             pieces.push(Piece::whole(shape, &strides));
             let mut sparse = Piece::whole(shape, &strides);
-            sparse.axes[1] = Axis::Strided { start: 1, step: 2, len: 2, out_stride: strides[1] };
+            sparse.axes[1] = Axis::Strided {
+                start: 1,
+                step: 2,
+                len: 2,
+                out_stride: strides[1],
+            };
             pieces.push(sparse.clone());
             sparse.axes[2] = Axis::Listed([(3, 0), (1, 2 * strides[2]), (0, strides[2])].into());
             pieces.push(sparse);
@@ -382,7 +443,14 @@ mod tests {
                 for swap in [false, component > 1] {
                     let mut expected = vec![0xEE; 9 * 9 * 9 * item + 64];
                     let mut found = expected.clone();
-                    model(&items, &strides, &mut expected, &piece, item, if swap { component } else { 1 });
+                    model(
+                        &items,
+                        &strides,
+                        &mut expected,
+                        &piece,
+                        item,
+                        if swap { component } else { 1 },
+                    );
                     let (from, to) = (items.as_mut_ptr(), found.as_mut_ptr());
                     // SAFETY: the buffer holds 9^3 items, the piece stays inside.
                     unsafe { transfer(Direction::Scatter, from, &strides, to, &piece, &layout, swap) };
@@ -390,7 +458,17 @@ mod tests {
                     // And back: what was gathered is what was scattered.
                     let mut back = items.clone();
                     // SAFETY: as above.
-                    unsafe { transfer(Direction::Gather, back.as_mut_ptr(), &strides, to, &piece, &layout, swap) };
+                    unsafe {
+                        transfer(
+                            Direction::Gather,
+                            back.as_mut_ptr(),
+                            &strides,
+                            to,
+                            &piece,
+                            &layout,
+                            swap,
+                        )
+                    };
                     assert!(back == items, "gather: item {item}, component {component}, {piece:?}");
                 }
             }

@@ -38,14 +38,28 @@ impl Layout {
                     .is_some_and(|end| end <= item_nbytes)
         });
         if item_nbytes == 0 || !fits {
-            return Err(Error::metadata(format!("no layout of {item_nbytes} bytes with runs {swap_runs:?}")));
+            return Err(Error::metadata(format!(
+                "no layout of {item_nbytes} bytes with runs {swap_runs:?}"
+            )));
         }
-        Ok(Layout { kind, item_nbytes, swap_runs })
+        Ok(Layout {
+            kind,
+            item_nbytes,
+            swap_runs,
+        })
     }
 
     /// A scalar type of one component: the shard index is an array of these.
     pub fn uint64() -> Self {
-        Layout { kind: Kind::Uint, item_nbytes: 8, swap_runs: vec![SwapRun { offset: 0, nbytes: 8, count: 1 }] }
+        Layout {
+            kind: Kind::Uint,
+            item_nbytes: 8,
+            swap_runs: vec![SwapRun {
+                offset: 0,
+                nbytes: 8,
+                count: 1,
+            }],
+        }
     }
 
     /// Whether the byte order of the stored form matters.
@@ -80,12 +94,18 @@ pub fn swap_items(bytes: &mut [u8], layout: &Layout) {
         Some(4) => swap_components::<4>(bytes),
         Some(8) => swap_components::<8>(bytes),
         Some(nbytes) => bytes.chunks_exact_mut(nbytes).for_each(<[u8]>::reverse),
-        None => bytes.chunks_exact_mut(layout.item_nbytes).for_each(|item| swap_runs(item, &layout.swap_runs)),
+        None => bytes
+            .chunks_exact_mut(layout.item_nbytes)
+            .for_each(|item| swap_runs(item, &layout.swap_runs)),
     }
 }
 
 fn swap_components<const N: usize>(bytes: &mut [u8]) {
-    bytes.as_chunks_mut::<N>().0.iter_mut().for_each(|component| component.reverse());
+    bytes
+        .as_chunks_mut::<N>()
+        .0
+        .iter_mut()
+        .for_each(|component| component.reverse());
 }
 
 fn swap_runs(item: &mut [u8], runs: &[SwapRun]) {
@@ -100,7 +120,10 @@ mod swap_tests {
     use super::*;
 
     fn swapped(item_nbytes: usize, runs: &[(usize, usize, usize)], bytes: &[u8]) -> Vec<u8> {
-        let runs = runs.iter().map(|&(offset, nbytes, count)| SwapRun { offset, nbytes, count }).collect();
+        let runs = runs
+            .iter()
+            .map(|&(offset, nbytes, count)| SwapRun { offset, nbytes, count })
+            .collect();
         let layout = Layout::new(Kind::Opaque, item_nbytes, runs).unwrap();
         let mut out = bytes.to_vec();
         swap_items(&mut out, &layout);
@@ -115,14 +138,21 @@ mod swap_tests {
             assert_eq!(swapped(nbytes, &[(0, nbytes, 1)], &bytes), want);
         }
         // A complex item is two components.
-        assert_eq!(swapped(8, &[(0, 4, 2)], &[0, 1, 2, 3, 4, 5, 6, 7]), [3, 2, 1, 0, 7, 6, 5, 4]);
+        assert_eq!(
+            swapped(8, &[(0, 4, 2)], &[0, 1, 2, 3, 4, 5, 6, 7]),
+            [3, 2, 1, 0, 7, 6, 5, 4]
+        );
     }
 
     #[test]
     fn a_structure_swaps_field_by_field() {
         // u8, u16, padding, two f32
-        let bytes = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31];
-        let want = [0, 2, 1, 3, 7, 6, 5, 4, 11, 10, 9, 8, 20, 22, 21, 23, 27, 26, 25, 24, 31, 30, 29, 28];
+        let bytes = [
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        ];
+        let want = [
+            0, 2, 1, 3, 7, 6, 5, 4, 11, 10, 9, 8, 20, 22, 21, 23, 27, 26, 25, 24, 31, 30, 29, 28,
+        ];
         assert_eq!(swapped(12, &[(1, 2, 1), (4, 4, 2)], &bytes), want);
         assert_eq!(swapped(3, &[], &bytes[..6]), bytes[..6]);
     }

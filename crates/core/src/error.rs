@@ -73,11 +73,22 @@ impl Error {
     pub fn io(action: &str, source: &std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::OutOfMemory => Kind::Memory,
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Kind::ReadOnly,
             _ => Kind::Store,
         };
         let mut error = Error::new(kind, format!("{action}: {source}"));
         error.0.os_code = source.raw_os_error();
+        error
+    }
+
+    /// An error of a write: what forbids it makes the place read-only.
+    pub fn io_write(action: &str, source: &std::io::Error) -> Self {
+        let mut error = Error::io(action, source);
+        if matches!(
+            source.kind(),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+        ) {
+            error.0.kind = Kind::ReadOnly;
+        }
         error
     }
 
@@ -161,7 +172,11 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({self}; key {:?}, chunk {:?})", self.0.kind, self.0.key, self.0.chunk)
+        write!(
+            f,
+            "{:?}({self}; key {:?}, chunk {:?})",
+            self.0.kind, self.0.key, self.0.chunk
+        )
     }
 }
 

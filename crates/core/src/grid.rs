@@ -14,10 +14,14 @@ pub struct Grid {
 impl Grid {
     pub fn regular(shape: Vec<u64>, chunk_shape: Vec<u64>) -> Result<Self> {
         if shape.len() != chunk_shape.len() || shape.len() > MAX_RANK {
-            return Err(Error::metadata(format!("chunks {chunk_shape:?} do not fit an array of shape {shape:?}")));
+            return Err(Error::metadata(format!(
+                "chunks {chunk_shape:?} do not fit an array of shape {shape:?}"
+            )));
         }
         if chunk_shape.contains(&0) {
-            return Err(Error::metadata(format!("chunks {chunk_shape:?}: every extent must be positive")));
+            return Err(Error::metadata(format!(
+                "chunks {chunk_shape:?}: every extent must be positive"
+            )));
         }
         if shape.iter().chain(&chunk_shape).any(|&n| n > i64::MAX as u64) {
             return Err(Error::limit(format!("shape {shape:?}: an extent is over 2^63 - 1")));
@@ -42,6 +46,7 @@ impl Grid {
     /// The part of chunk `coords` that lies inside the array.
     pub fn extent(&self, coords: &[u64]) -> Vec<u64> {
         let axes = self.shape.iter().zip(&self.chunk_shape).zip(coords);
-        axes.map(|((&n, &chunk), &coord)| chunk.min(n.saturating_sub(coord.saturating_mul(chunk)))).collect()
+        axes.map(|((&n, &chunk), &coord)| chunk.min(n.saturating_sub(coord.saturating_mul(chunk))))
+            .collect()
     }
 }

@@ -21,8 +21,16 @@ pub struct Keys {
 
 impl Keys {
     pub fn new(path: &str, kind: KeyKind, separator: char) -> Self {
-        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-        Keys { prefix, kind, separator }
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
+        Keys {
+            prefix,
+            kind,
+            separator,
+        }
     }
 
     pub fn key(&self, coords: &[u64]) -> String {

@@ -1,14 +1,14 @@
 //! zarrpipe's core: codec chains, shards, and the engine that moves chunks between stores and arrays.
 
 pub mod cancel;
-pub mod grid;
-pub mod keys;
 pub mod chain;
 pub mod codec;
 pub mod copy;
 pub mod dtype;
 pub mod engine;
 pub mod error;
+pub mod grid;
+pub mod keys;
 pub mod limits;
 pub mod scratch;
 pub mod select;

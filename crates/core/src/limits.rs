@@ -50,7 +50,9 @@ pub fn checked_product(start: u64, shape: &[u64]) -> Result<u64> {
 pub fn in_memory(nbytes: u64) -> Result<usize> {
     let limit = max_chunk_nbytes();
     if nbytes > limit {
-        return Err(Error::limit(format!("a chunk of {nbytes} bytes is over the limit of {limit} (max_chunk_nbytes)")));
+        return Err(Error::limit(format!(
+            "a chunk of {nbytes} bytes is over the limit of {limit} (max_chunk_nbytes)"
+        )));
     }
     usize::try_from(nbytes).map_err(|_| Error::memory(nbytes))
 }

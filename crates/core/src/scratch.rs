@@ -24,14 +24,18 @@ pub struct Scratch {
 
 /// A buffer of `len` bytes with arbitrary content.
 pub fn take(len: usize) -> Result<Scratch> {
-    let mut vec = POOL.try_with(|pool| take_from(&mut pool.borrow_mut(), len)).unwrap_or_default();
+    let mut vec = POOL
+        .try_with(|pool| take_from(&mut pool.borrow_mut(), len))
+        .unwrap_or_default();
     grow(&mut vec, len)?;
     Ok(Scratch { vec, len })
 }
 
 /// The smallest buffer that fits, else the largest, which then grows.
 fn take_from(pool: &mut Vec<Vec<u8>>, len: usize) -> Vec<u8> {
-    let fits = (0..pool.len()).filter(|&i| pool[i].len() >= len).min_by_key(|&i| pool[i].len());
+    let fits = (0..pool.len())
+        .filter(|&i| pool[i].len() >= len)
+        .min_by_key(|&i| pool[i].len());
     match fits.or_else(|| (0..pool.len()).max_by_key(|&i| pool[i].len())) {
         Some(i) => pool.swap_remove(i),
         None => Vec::new(),
@@ -74,7 +78,9 @@ impl Scratch {
     pub fn append(&mut self, tail: &[u8]) -> Result<()> {
         let end = self.len + tail.len();
         if self.vec.len() < end {
-            self.vec.try_reserve(end - self.vec.len()).map_err(|_| Error::memory(end as u64))?;
+            self.vec
+                .try_reserve(end - self.vec.len())
+                .map_err(|_| Error::memory(end as u64))?;
             self.vec.resize(end, 0);
         }
         self.vec[self.len..end].copy_from_slice(tail);
@@ -90,10 +96,10 @@ impl Drop for Scratch {
             return;
         }
         let _ = POOL.try_with(|pool| {
-            if let Ok(mut pool) = pool.try_borrow_mut() {
-                if pool.len() < KEPT_BUFFERS {
-                    pool.push(vec);
-                }
+            if let Ok(mut pool) = pool.try_borrow_mut()
+                && pool.len() < KEPT_BUFFERS
+            {
+                pool.push(vec);
             }
         });
     }

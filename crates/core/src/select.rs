@@ -6,14 +6,22 @@
 
 use std::sync::Arc;
 
+/// Indices of a box, each with its byte offset in the buffer.
+pub type Pairs = Arc<[(u64, isize)]>;
+
 /// One axis of a piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// `len` indices from `start`, `step` apart; each next one lies `out_stride` bytes further in the buffer.
     /// An axis that an integer selects has `len` 1 and no share in the buffer.
-    Strided { start: u64, step: u64, len: u64, out_stride: isize },
+    Strided {
+        start: u64,
+        step: u64,
+        len: u64,
+        out_stride: isize,
+    },
     /// Any indices, each with its own byte offset in the buffer.
-    Listed(Arc<[(u64, isize)]>),
+    Listed(Pairs),
 }
 
 impl Axis {
@@ -48,8 +56,16 @@ pub struct Piece {
 impl Piece {
     /// The whole of a box, over a buffer with these strides.
     pub fn whole(shape: &[u64], out_strides: &[isize]) -> Self {
-        let axis = |(&len, &out_stride): (&u64, &isize)| Axis::Strided { start: 0, step: 1, len, out_stride };
-        Piece { axes: shape.iter().zip(out_strides).map(axis).collect(), out: 0 }
+        let axis = |(&len, &out_stride): (&u64, &isize)| Axis::Strided {
+            start: 0,
+            step: 1,
+            len,
+            out_stride,
+        };
+        Piece {
+            axes: shape.iter().zip(out_strides).map(axis).collect(),
+            out: 0,
+        }
     }
 
     pub fn items(&self) -> u64 {
@@ -64,7 +80,10 @@ impl Piece {
     /// The same items, with axis `i` of the result being axis `order[i]`.
     #[must_use]
     pub fn permuted(&self, order: &[usize]) -> Piece {
-        Piece { axes: order.iter().map(|&axis| self.axes[axis].clone()).collect(), out: self.out }
+        Piece {
+            axes: order.iter().map(|&axis| self.axes[axis].clone()).collect(),
+            out: self.out,
+        }
     }
 }
 
@@ -76,17 +95,30 @@ pub struct Split {
 }
 
 enum AxisSplit {
-    Strided { axis: (u64, u64, u64, isize), box_len: u64, first: u64, count: u64 },
-    Listed(Vec<(u64, Arc<[(u64, isize)]>)>),
+    Strided {
+        axis: (u64, u64, u64, isize),
+        box_len: u64,
+        first: u64,
+        count: u64,
+    },
+    Listed(Vec<(u64, Pairs)>),
 }
 
 impl Split {
     /// `box_shape` has no zeros.
     pub fn new(piece: &Piece, box_shape: &[u64]) -> Self {
-        let axes: Vec<AxisSplit> =
-            piece.axes.iter().zip(box_shape).map(|(axis, &box_len)| AxisSplit::new(axis, box_len)).collect();
+        let axes: Vec<AxisSplit> = piece
+            .axes
+            .iter()
+            .zip(box_shape)
+            .map(|(axis, &box_len)| AxisSplit::new(axis, box_len))
+            .collect();
         let len = axes.iter().map(AxisSplit::count).product();
-        Split { axes, out: piece.out, len }
+        Split {
+            axes,
+            out: piece.out,
+            len,
+        }
     }
 
     pub fn len(&self) -> u64 {
@@ -102,7 +134,15 @@ impl Split {
         let mut rest = ordinal;
         coords.clear();
         coords.resize(self.axes.len(), 0);
-        piece.axes.resize(self.axes.len(), Axis::Strided { start: 0, step: 1, len: 0, out_stride: 0 });
+        piece.axes.resize(
+            self.axes.len(),
+            Axis::Strided {
+                start: 0,
+                step: 1,
+                len: 0,
+                out_stride: 0,
+            },
+        );
         piece.out = self.out;
         for (i, split) in self.axes.iter().enumerate().rev() {
             let count = split.count();
@@ -124,7 +164,12 @@ impl Split {
 impl AxisSplit {
     fn new(axis: &Axis, box_len: u64) -> Self {
         match axis {
-            &Axis::Strided { start, step, len, out_stride } => {
+            &Axis::Strided {
+                start,
+                step,
+                len,
+                out_stride,
+            } => {
                 let first = start / box_len;
                 let count = match len {
                     0 => 0,
@@ -132,16 +177,25 @@ impl AxisSplit {
                     _ if step <= box_len => (start + (len - 1) * step) / box_len - first + 1,
                     _ => len,
                 };
-                AxisSplit::Strided { axis: (start, step, len, out_stride), box_len, first, count }
+                AxisSplit::Strided {
+                    axis: (start, step, len, out_stride),
+                    box_len,
+                    first,
+                    count,
+                }
             }
             Axis::Listed(pairs) => {
-                let mut sorted: Vec<(u64, u64, isize)> =
-                    pairs.iter().map(|&(index, out)| (index / box_len, index % box_len, out)).collect();
+                let mut sorted: Vec<(u64, u64, isize)> = pairs
+                    .iter()
+                    .map(|&(index, out)| (index / box_len, index % box_len, out))
+                    .collect();
                 // Stable: of duplicates, the last one written wins, as in NumPy.
                 sorted.sort_by_key(|&(coord, ..)| coord);
                 let groups = sorted.chunk_by(|a, b| a.0 == b.0);
                 AxisSplit::Listed(
-                    groups.map(|g| (g[0].0, g.iter().map(|&(_, index, out)| (index, out)).collect())).collect(),
+                    groups
+                        .map(|g| (g[0].0, g.iter().map(|&(_, index, out)| (index, out)).collect()))
+                        .collect(),
                 )
             }
         }
@@ -156,17 +210,32 @@ impl AxisSplit {
 
     fn get(&self, i: u64) -> (u64, Axis, isize) {
         match self {
-            &AxisSplit::Strided { axis: (start, step, len, out_stride), box_len, first, .. } => {
+            &AxisSplit::Strided {
+                axis: (start, step, len, out_stride),
+                box_len,
+                first,
+                ..
+            } => {
                 if step > box_len {
                     let index = start + i * step;
-                    let axis = Axis::Strided { start: index % box_len, step: 1, len: 1, out_stride };
+                    let axis = Axis::Strided {
+                        start: index % box_len,
+                        step: 1,
+                        len: 1,
+                        out_stride,
+                    };
                     return (index / box_len, axis, i as isize * out_stride);
                 }
                 let coord = first + i;
                 let low = coord * box_len;
                 let from = low.saturating_sub(start).div_ceil(step);
                 let to = (low + box_len - start).div_ceil(step).min(len);
-                let axis = Axis::Strided { start: start + from * step - low, step, len: to - from, out_stride };
+                let axis = Axis::Strided {
+                    start: start + from * step - low,
+                    step,
+                    len: to - from,
+                    out_stride,
+                };
                 (coord, axis, from as isize * out_stride)
             }
             AxisSplit::Listed(groups) => {
@@ -183,16 +252,25 @@ mod tests {
 
     fn collect(axis: &Axis) -> Vec<(u64, isize)> {
         match axis {
-            &Axis::Strided { start, step, len, out_stride } => {
-                (0..len).map(|i| (start + i * step, i as isize * out_stride)).collect()
-            }
+            &Axis::Strided {
+                start,
+                step,
+                len,
+                out_stride,
+            } => (0..len).map(|i| (start + i * step, i as isize * out_stride)).collect(),
             Axis::Listed(pairs) => pairs.to_vec(),
         }
     }
 
     /// Splitting loses no item, adds none, and keeps each item's place in the buffer.
     fn check(axis: Axis, box_len: u64) {
-        let split = Split::new(&Piece { axes: vec![axis.clone()], out: 100 }, &[box_len]);
+        let split = Split::new(
+            &Piece {
+                axes: vec![axis.clone()],
+                out: 100,
+            },
+            &[box_len],
+        );
         let (mut coords, mut piece) = (Vec::new(), Piece { axes: vec![], out: 0 });
         let mut found = Vec::new();
         for ordinal in 0..split.len() {
@@ -200,9 +278,16 @@ mod tests {
             let inside = collect(&piece.axes[0]);
             assert!(!inside.is_empty());
             assert!(inside.iter().all(|&(index, _)| index < box_len));
-            found.extend(inside.iter().map(|&(index, out)| (coords[0] * box_len + index, out + piece.out)));
+            found.extend(
+                inside
+                    .iter()
+                    .map(|&(index, out)| (coords[0] * box_len + index, out + piece.out)),
+            );
         }
-        let mut expected: Vec<_> = collect(&axis).into_iter().map(|(index, out)| (index, out + 100)).collect();
+        let mut expected: Vec<_> = collect(&axis)
+            .into_iter()
+            .map(|(index, out)| (index, out + 100))
+            .collect();
         expected.sort_unstable();
         found.sort_unstable();
         assert_eq!(found, expected, "{axis:?} over boxes of {box_len}");
@@ -214,7 +299,15 @@ mod tests {
             for start in 0..9 {
                 for step in 1..12 {
                     for len in 0..9 {
-                        check(Axis::Strided { start, step, len, out_stride: 3 }, box_len);
+                        check(
+                            Axis::Strided {
+                                start,
+                                step,
+                                len,
+                                out_stride: 3,
+                            },
+                            box_len,
+                        );
                     }
                 }
             }

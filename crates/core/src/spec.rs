@@ -17,7 +17,10 @@ pub struct ChunkSpec {
 impl ChunkSpec {
     pub fn new(shape: Vec<u64>, layout: Layout, fill_value: &[u8]) -> Result<Self> {
         if shape.len() > MAX_RANK {
-            return Err(Error::limit(format!("{} axes; at most {MAX_RANK} are supported", shape.len())));
+            return Err(Error::limit(format!(
+                "{} axes; at most {MAX_RANK} are supported",
+                shape.len()
+            )));
         }
         if fill_value.len() != layout.item_nbytes {
             return Err(Error::metadata(format!(
@@ -27,7 +30,11 @@ impl ChunkSpec {
             )));
         }
         checked_product(layout.item_nbytes as u64, &shape)?;
-        Ok(ChunkSpec { shape, layout, fill_value: fill_value.into() })
+        Ok(ChunkSpec {
+            shape,
+            layout,
+            fill_value: fill_value.into(),
+        })
     }
 
     pub fn rank(&self) -> usize {

@@ -40,7 +40,13 @@ pub fn batch_read(
     let missing: Arc<[AtomicBool]> = items.iter().map(|_| AtomicBool::new(false)).collect();
     let place = &store.0;
     let context = BatchPlan::noting(buffer::target(out), place.merge_gap(), !place.native(), missing.clone());
-    let jobs = Held { jobs: BatchPlan { items, way: BatchWay::Read(context) }, keep: vec![out.clone().into_any().unbind()] };
+    let jobs = Held {
+        jobs: BatchPlan {
+            items,
+            way: BatchWay::Read(context),
+        },
+        keep: vec![out.clone().into_any().unbind()],
+    };
     Ok(Run::new(Box::new(jobs), place, Outcome::Missing(missing), ""))
 }
 
@@ -62,15 +68,23 @@ pub fn batch_write(
         .iter()
         .zip(keys)
         .zip(&selections)
-        .map(|((chain, key), (chunk, target, complete))| item(&chain.0, key, chunk, target, *complete, value, &drop_axes))
+        .map(|((chain, key), (chunk, target, complete))| {
+            item(&chain.0, key, chunk, target, *complete, value, &drop_axes)
+        })
         .collect();
     let context = WriteContext {
         buffer: buffer::target(value),
         encoding: Encoding { keep_empty },
         keeps_ranges: place.native(),
     };
-    let way = BatchWay::Write { context, store: place.identity().to_owned() };
-    let jobs = Held { jobs: BatchPlan { items: items?, way }, keep: vec![value.clone().into_any().unbind()] };
+    let way = BatchWay::Write {
+        context,
+        store: place.identity().to_owned(),
+    };
+    let jobs = Held {
+        jobs: BatchPlan { items: items?, way },
+        keep: vec![value.clone().into_any().unbind()],
+    };
     Ok(Run::new(Box::new(jobs), place, Outcome::Nothing, ""))
 }
 
@@ -91,12 +105,21 @@ fn item(
     let from = Basic::parse(chunk, shape)?;
     // A complete chunk at the border is selected up to the array's edge: that much of it counts.
     let extent = match complete {
-        true => from.0.iter().map(|taken| taken_len(taken)).collect(),
+        true => from.0.iter().map(taken_len).collect(),
         false => shape.clone(),
     };
     // A single value goes everywhere, whatever the out selection says.
-    let piece = if array.ndim() == 0 { from.piece(&[]) } else { aligned(py, &from, target, array)? };
-    Ok(BatchItem { chain: chain.clone(), key, piece, extent })
+    let piece = if array.ndim() == 0 {
+        from.piece(&[])
+    } else {
+        aligned(py, &from, target, array)?
+    };
+    Ok(BatchItem {
+        chain: chain.clone(),
+        key,
+        piece,
+        extent,
+    })
 }
 
 fn taken_len(taken: &Taken) -> u64 {
@@ -134,10 +157,24 @@ fn aligned(
     let mut axes = Vec::with_capacity(from.0.len());
     for taken in &from.0 {
         axes.push(match *taken {
-            Taken::Index(start) => Axis::Strided { start, step: 1, len: 1, out_stride: 0 },
+            Taken::Index(start) => Axis::Strided {
+                start,
+                step: 1,
+                len: 1,
+                out_stride: 0,
+            },
             Taken::Range { start, step, len } => match places.next() {
-                Some((n, out_stride)) if n == len => Axis::Strided { start, step, len, out_stride },
-                _ => return Err(PyValueError::new_err("the chunk selection and the out selection differ in shape")),
+                Some((n, out_stride)) if n == len => Axis::Strided {
+                    start,
+                    step,
+                    len,
+                    out_stride,
+                },
+                _ => {
+                    return Err(PyValueError::new_err(
+                        "the chunk selection and the out selection differ in shape",
+                    ));
+                }
             },
         });
     }

@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use numpy::npyffi::{self, PY_ARRAY_API};
-use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods, PyArrayDescrMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::prelude::*;
@@ -61,7 +61,11 @@ impl Owned {
         let (start, len) = (bytes.0.as_ptr().cast_mut().cast::<c_void>(), bytes.0.len() as isize);
         // SAFETY: Python passes a valid view; the object, which the view keeps, owns the bytes and never moves them.
         let filled = unsafe { pyo3::ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, 1, flags) };
-        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+        if filled == 0 {
+            Ok(())
+        } else {
+            Err(PyErr::fetch(slf.py()))
+        }
     }
 }
 
@@ -75,9 +79,8 @@ pub fn empty<'py>(
     let mut dims: Vec<isize> = shape.iter().map(|&n| n as isize).collect();
     let descr = dtype.clone().into_dtype_ptr();
     // SAFETY: `PyArray_Empty` takes over the reference to the dtype and reads `dims.len()` extents.
-    let array = unsafe {
-        PY_ARRAY_API.PyArray_Empty(py, dims.len() as c_int, dims.as_mut_ptr(), descr, c_int::from(fortran))
-    };
+    let array =
+        unsafe { PY_ARRAY_API.PyArray_Empty(py, dims.len() as c_int, dims.as_mut_ptr(), descr, c_int::from(fortran)) };
     // SAFETY: a new reference, or null with an exception set.
     let array = unsafe { Bound::from_owned_ptr_or_err(py, array) }?;
     Ok(array.cast_into::<PyUntypedArray>()?)
@@ -136,7 +139,10 @@ pub fn check_shape(array: &Bound<'_, PyUntypedArray>, shape: &[u64], what: &str)
     if array.shape().iter().map(|&n| n as u64).eq(shape.iter().copied()) {
         return Ok(());
     }
-    Err(PyValueError::new_err(format!("{what} has shape {:?}, the selection {shape:?}", array.shape())))
+    Err(PyValueError::new_err(format!(
+        "{what} has shape {:?}, the selection {shape:?}",
+        array.shape()
+    )))
 }
 
 /// Whether two items may share memory: no axis steps over the whole of those below it.

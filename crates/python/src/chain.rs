@@ -46,7 +46,11 @@ fn layout_to_python(layout: &Layout) -> PyLayout {
         Kind::Complex => "complex",
         Kind::Opaque => "opaque",
     };
-    let runs = layout.swap_runs.iter().map(|run| (run.offset, run.nbytes, run.count)).collect();
+    let runs = layout
+        .swap_runs
+        .iter()
+        .map(|run| (run.offset, run.nbytes, run.count))
+        .collect();
     (kind.to_owned(), layout.item_nbytes, runs)
 }
 
@@ -131,7 +135,8 @@ impl PyChain {
         let target = buffer::target(&items);
         let chain = &self.0;
         let whole = Piece::whole(&spec.shape, &spec.strides());
-        py.detach(|| chain.decode_piece(data, whole, target)).map_err(|error| to_python(py, error, None))?;
+        py.detach(|| chain.decode_piece(data, whole, target))
+            .map_err(|error| to_python(py, error, None))?;
         Ok(items)
     }
 
@@ -202,12 +207,16 @@ impl PyStage {
 
     #[getter]
     fn encoded_spec<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let Stage::ArrayArray(codec) = &self.stage else { return Ok(None) };
+        let Stage::ArrayArray(codec) = &self.stage else {
+            return Ok(None);
+        };
         let spec = codec.encoded_spec();
         let shape = PyTuple::new(py, &spec.shape)?;
         let (kind, item_nbytes, runs) = layout_to_python(&spec.layout);
         let layout = (kind, item_nbytes, PyTuple::new(py, runs)?);
-        Ok(Some((shape, layout, PyBytes::new(py, &spec.fill_value)).into_pyobject(py)?))
+        Ok(Some(
+            (shape, layout, PyBytes::new(py, &spec.fill_value)).into_pyobject(py)?,
+        ))
     }
 
     fn evolved(&self) -> String {
@@ -229,7 +238,9 @@ impl PyStage {
 
     fn decode<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
         let data = buffer::bytes(data)?;
-        let decoded = py.detach(|| self.decode_bytes(data)).map_err(|error| to_python(py, error, None))?;
+        let decoded = py
+            .detach(|| self.decode_bytes(data))
+            .map_err(|error| to_python(py, error, None))?;
         buffer::array_of_bytes(py, &decoded)
     }
 
@@ -274,11 +285,17 @@ fn items(data: &[u8], spec: &ChunkSpec) -> Result<()> {
     if data.len() as u64 == spec.nbytes() {
         return Ok(());
     }
-    Err(Error::value(format!("{} bytes are not a chunk of {}", data.len(), spec.nbytes())))
+    Err(Error::value(format!(
+        "{} bytes are not a chunk of {}",
+        data.len(),
+        spec.nbytes()
+    )))
 }
 
 fn decode_array(codec: &dyn ArrayBytesCodec, spec: &ChunkSpec, data: Bytes<'static>) -> Result<Bytes<'static>> {
-    let Some(sharding) = codec.sharding() else { return codec.decode(data) };
+    let Some(sharding) = codec.sharding() else {
+        return codec.decode(data);
+    };
     let mut items = scratch::take(in_memory(spec.nbytes())?)?;
     // SAFETY: the scratch buffer holds the whole chunk in C order.
     let target = unsafe { Buffer::new(items.as_mut_ptr()) };

@@ -66,10 +66,18 @@ impl PyEngine {
             chain: chain.0.clone(),
             grid,
             keys: Keys::new(&path, kind, separator),
-            encoding: Encoding { keep_empty: write_empty_chunks },
+            encoding: Encoding {
+                keep_empty: write_empty_chunks,
+            },
             missing_is_fill: read_missing_chunks,
         };
-        Ok(PyEngine { plan: Arc::new(plan), place: store.0.clone(), dtype, path, fortran: order == "F" })
+        Ok(PyEngine {
+            plan: Arc::new(plan),
+            place: store.0.clone(),
+            dtype,
+            path,
+            fortran: order == "F",
+        })
     }
 
     #[getter]
@@ -106,7 +114,12 @@ impl PyEngine {
     #[pyo3(signature = (selection, out = None))]
     fn start_read(&self, selection: &Bound<'_, PyAny>, out: Option<Bound<'_, PyUntypedArray>>) -> PyResult<Run> {
         let (jobs, out, _) = self.read_jobs(selection, out)?;
-        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Array(out.into_any().unbind()), &self.path))
+        Ok(Run::new(
+            Box::new(jobs),
+            &self.place,
+            Outcome::Array(out.into_any().unbind()),
+            &self.path,
+        ))
     }
 
     fn start_write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Run> {
@@ -134,8 +147,13 @@ impl PyEngine {
         };
         let piece = basic.piece(out.strides());
         let place = &self.place;
-        let plan =
-            ReadPlan::new(self.plan.clone(), &piece, buffer::target(&out), place.merge_gap(), !place.native());
+        let plan = ReadPlan::new(
+            self.plan.clone(),
+            &piece,
+            buffer::target(&out),
+            place.merge_gap(),
+            !place.native(),
+        );
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
         let keep = vec![out.clone().into_any().unbind()];
         Ok((Held { jobs: plan, keep }, out, here))
@@ -147,7 +165,9 @@ impl PyEngine {
         value: &Bound<'_, PyUntypedArray>,
     ) -> PyResult<(Held<WritePlan>, bool)> {
         let py = selection.py();
-        self.place.check_writable().map_err(|error| to_python(py, error, Some(&self.path)))?;
+        self.place
+            .check_writable()
+            .map_err(|error| to_python(py, error, Some(&self.path)))?;
         let basic = Basic::parse(selection, self.plan.grid.shape())?;
         buffer::check_dtype(value, self.dtype.bind(py), "the value")?;
         if value.ndim() > 0 {
@@ -155,8 +175,13 @@ impl PyEngine {
         }
         let piece = basic.piece(value.strides());
         let place = &self.place;
-        let plan =
-            WritePlan::new(self.plan.clone(), &piece, buffer::target(value), place.native(), place.identity());
+        let plan = WritePlan::new(
+            self.plan.clone(),
+            &piece,
+            buffer::target(value),
+            place.native(),
+            place.identity(),
+        );
         if let (Place::Blocking { store, .. }, true) = (&**place, plan.split().len() >= FOLDERS_FROM) {
             let store: &Arc<dyn Store> = store;
             let prepared = py.detach(|| store.prepare(&mut plan.folders().into_iter()));

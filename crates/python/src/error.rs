@@ -62,14 +62,18 @@ fn located(py: Python<'_>, name: &str, error: &Error, array: Option<&str>) -> Py
     if let Some(chunk) = error.chunk() {
         place.set_item("chunk", PyTuple::new(py, chunk)?)?;
     }
-    Ok(PyErr::from_value(class(py, name)?.call((error.detail(),), Some(&place))?))
+    Ok(PyErr::from_value(
+        class(py, name)?.call((error.detail(),), Some(&place))?,
+    ))
 }
 
 fn stored(py: Python<'_>, name: &str, error: &Error) -> PyResult<PyErr> {
     let place = PyDict::new(py);
     place.set_item("key", error.key())?;
     place.set_item("errno", error.os_code())?;
-    Ok(PyErr::from_value(class(py, name)?.call((error.detail(),), Some(&place))?))
+    Ok(PyErr::from_value(
+        class(py, name)?.call((error.detail(),), Some(&place))?,
+    ))
 }
 
 /// A store's or codec's own exception keeps its class and traceback; a note says where it happened.
@@ -77,7 +81,10 @@ fn with_note(py: Python<'_>, raised: PyErr, error: &Error, array: Option<&str>) 
     if let Some(key) = error.key() {
         let codec = error.codec().map_or(String::new(), |codec| format!(", codec {codec}"));
         let chunk = error.chunk().unwrap_or_default();
-        let note = format!("array {:?}, key {key}, chunk {chunk:?}{codec}", array.unwrap_or_default());
+        let note = format!(
+            "array {:?}, key {key}, chunk {chunk:?}{codec}",
+            array.unwrap_or_default()
+        );
         // An exception that takes no notes is raised without one.
         let _ = raised.value(py).call_method1("add_note", (note,));
     }

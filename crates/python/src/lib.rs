@@ -53,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     if os.hasattr("register_at_fork")? {
         os.call_method("register_at_fork", (), Some(&at_fork))?;
     }
-    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(close, module)?,))?;
+    py.import("atexit")?
+        .call_method1("register", (wrap_pyfunction!(close, module)?,))?;
     Ok(())
 }

@@ -43,7 +43,11 @@ impl PyCodec {
         let data = data.into_owned()?;
         Python::attach(|py| {
             let argument = Bound::new(py, Owned::new(data)).map_err(foreign)?;
-            let answer = self.object.bind(py).call_method1(method, (argument,)).map_err(foreign)?;
+            let answer = self
+                .object
+                .bind(py)
+                .call_method1(method, (argument,))
+                .map_err(foreign)?;
             if answer.is_none() {
                 return Err(Error::absent("a Python codec gave None"));
             }
@@ -61,7 +65,11 @@ impl PyCodec {
 
 /// The stage for a placeholder: `{"name": PLACEHOLDER, "configuration": {"stage": i}}` stands for `stages[i]`.
 pub fn resolve(stages: &[Py<PyAny>], document: &Value, spec: &ChunkSpec) -> Result<Stage> {
-    let name = document.get("name").or(Some(document)).and_then(Value::as_str).unwrap_or_default();
+    let name = document
+        .get("name")
+        .or(Some(document))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if name != PLACEHOLDER {
         return Err(Error::unsupported(format!("codec {name:?} is not known")));
     }
@@ -75,7 +83,11 @@ fn make(py: Python<'_>, object: Py<PyAny>, number: u64, spec: &ChunkSpec) -> PyR
     let stage = object.bind(py);
     let kind: String = stage.getattr("kind")?.extract()?;
     let encoded = stage.getattr("encoded_spec")?;
-    let encoded = if encoded.is_none() { None } else { Some(spec_from_python(&encoded)?) };
+    let encoded = if encoded.is_none() {
+        None
+    } else {
+        Some(spec_from_python(&encoded)?)
+    };
     let mut codec = PyCodec {
         name: stage.getattr("name")?.extract()?,
         suspends: !stage.getattr("is_sync")?.extract::<bool>()?,

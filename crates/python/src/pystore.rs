@@ -19,9 +19,17 @@ pub struct PyStore(pub Arc<Place>);
 
 pub enum Place {
     /// Answers in the worker.
-    Blocking { store: Arc<dyn Store>, native: bool, read_only: bool },
+    Blocking {
+        store: Arc<dyn Store>,
+        native: bool,
+        read_only: bool,
+    },
     /// Every request goes to the event loop.
-    Loop { identity: String, merge_gap: u64, read_only: bool },
+    Loop {
+        identity: String,
+        merge_gap: u64,
+        read_only: bool,
+    },
 }
 
 impl Place {
@@ -64,12 +72,19 @@ impl PyStore {
             "data" => Fsync::Data,
             "full" => Fsync::Full,
             _ => {
-                let error = Error::new(Kind::Config, format!("fsync is \"none\", \"data\" or \"full\", not {fsync:?}"));
+                let error = Error::new(
+                    Kind::Config,
+                    format!("fsync is \"none\", \"data\" or \"full\", not {fsync:?}"),
+                );
                 return Err(to_python(py, error, None));
             }
         };
         let store = FileStore::new(root, fsync, read_only).map_err(|error| to_python(py, error, None))?;
-        Ok(PyStore(Arc::new(Place::Blocking { store: Arc::new(store), native: true, read_only })))
+        Ok(PyStore(Arc::new(Place::Blocking {
+            store: Arc::new(store),
+            native: true,
+            read_only,
+        })))
     }
 
     #[staticmethod]
@@ -77,10 +92,22 @@ impl PyStore {
     fn python(adapter: Option<Py<PyAny>>, identity: String, read_only: bool, merge_gap: u64) -> Self {
         PyStore(Arc::new(match adapter {
             Some(adapter) => {
-                let store = Arc::new(AdaptedStore { adapter, identity, merge_gap });
-                Place::Blocking { store, native: false, read_only }
+                let store = Arc::new(AdaptedStore {
+                    adapter,
+                    identity,
+                    merge_gap,
+                });
+                Place::Blocking {
+                    store,
+                    native: false,
+                    read_only,
+                }
             }
-            None => Place::Loop { identity, merge_gap, read_only },
+            None => Place::Loop {
+                identity,
+                merge_gap,
+                read_only,
+            },
         }))
     }
 
@@ -118,7 +145,11 @@ pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Re
         answers.push(buffer::bytes(&item).map_err(foreign)?);
     }
     if answers.len() != ranges.len() {
-        return Err(Error::store(format!("the store gave {} answers to {} ranges", answers.len(), ranges.len())));
+        return Err(Error::store(format!(
+            "the store gave {} answers to {} ranges",
+            answers.len(),
+            ranges.len()
+        )));
     }
     for (bytes, range) in answers.iter().zip(ranges) {
         let (ByteRange::Range { nbytes, .. } | ByteRange::Suffix { nbytes }) = *range else {
@@ -128,7 +159,10 @@ pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Re
             continue;
         };
         if bytes.len() as u64 != nbytes {
-            return Err(Error::truncated(format!("the store gave {} bytes where {nbytes} were asked for", bytes.len())));
+            return Err(Error::truncated(format!(
+                "the store gave {} bytes where {nbytes} were asked for",
+                bytes.len()
+            )));
         }
     }
     Ok(Some(answers))

@@ -55,7 +55,9 @@ impl<J: Jobs> Jobs for Held<J> {
 /// Runs jobs against a store that answers at once: in this thread where that is cheap, else on the workers.
 pub fn run_blocking(py: Python<'_>, jobs: Box<dyn Jobs>, place: &Place, here: bool, array: &str) -> PyResult<()> {
     let Place::Blocking { store, .. } = place else {
-        return Err(PyRuntimeError::new_err("the store needs an event loop: use start_read or start_write"));
+        return Err(PyRuntimeError::new_err(
+            "the store needs an event loop: use start_read or start_write",
+        ));
     };
     let call = Call::new(jobs, Io::Blocking(store.clone()));
     let outcome = py.detach(|| {
@@ -81,15 +83,18 @@ fn loop_io(waker: &Waker) -> Io {
                 let slot = waker.lock().unwrap_or_else(PoisonError::into_inner);
                 slot.as_ref().map(|callable| callable.clone_ref(py))
             };
-            if let Some(callable) = callable {
-                if let Err(error) = callable.call0(py) {
-                    // The loop was closed while the call ran: it has no one to tell.
-                    error.write_unraisable(py, None);
-                }
+            if let Some(callable) = callable
+                && let Err(error) = callable.call0(py)
+            {
+                // The loop was closed while the call ran: it has no one to tell.
+                error.write_unraisable(py, None);
             }
         });
     };
-    Io::Loop { requests: IO_REQUESTS.load(Ordering::Relaxed), wake: Arc::new(wake) }
+    Io::Loop {
+        requests: IO_REQUESTS.load(Ordering::Relaxed),
+        wake: Arc::new(wake),
+    }
 }
 
 /// What a run gives when it has ended.
@@ -119,9 +124,11 @@ impl Run {
     pub fn new(jobs: Box<dyn Jobs>, place: &Place, outcome: Outcome, array: &str) -> Self {
         let waker = Waker::default();
         let io = match (place, loop_io(&waker)) {
-            (Place::Blocking { store, .. }, Io::Loop { requests, wake }) => {
-                Io::Mixed { store: store.clone(), requests, wake }
-            }
+            (Place::Blocking { store, .. }, Io::Loop { requests, wake }) => Io::Mixed {
+                store: store.clone(),
+                requests,
+                wake,
+            },
             (_, io) => io,
         };
         Self::with_io(jobs, io, waker, outcome, array)
@@ -138,7 +145,12 @@ impl Run {
     }
 
     /// Codes chunks that are in memory.
-    pub fn batch(py: Python<'_>, chain: Arc<Chain>, batch: Vec<Option<Bound<'_, PyAny>>>, kind: BatchKind) -> PyResult<Self> {
+    pub fn batch(
+        py: Python<'_>,
+        chain: Arc<Chain>,
+        batch: Vec<Option<Bound<'_, PyAny>>>,
+        kind: BatchKind,
+    ) -> PyResult<Self> {
         let waker = Waker::default();
         let mut inputs = Vec::new();
         let mut arrays: Vec<Option<Py<PyAny>>> = Vec::new();
@@ -160,7 +172,16 @@ impl Run {
         }
         let slots = Slots::new(inputs.len() as u64);
         let keep = arrays.iter().flatten().map(|array| array.clone_ref(py)).collect();
-        let jobs = Held { jobs: Coded { chain, inputs, targets, slots: slots.clone(), kind }, keep };
+        let jobs = Held {
+            jobs: Coded {
+                chain,
+                inputs,
+                targets,
+                slots: slots.clone(),
+                kind,
+            },
+            keep,
+        };
         let outcome = match kind {
             BatchKind::Decode => Outcome::Arrays(arrays),
             BatchKind::Encode(_) => Outcome::Slots(slots, places),
@@ -171,13 +192,20 @@ impl Run {
     fn request<'py>(&self, py: Python<'py>, id: u64, request: Request) -> PyResult<Bound<'py, PyAny>> {
         Ok(match request {
             Request::Get { key, ranges, .. } => {
-                let tuple = ("get", id, key, ranges_to_python(py, &ranges)?).into_pyobject(py)?.into_any();
-                self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ranges);
+                let tuple = ("get", id, key, ranges_to_python(py, &ranges)?)
+                    .into_pyobject(py)?
+                    .into_any();
+                self.asked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(id, ranges);
                 tuple
             }
             Request::Put { key, parts, .. } => {
                 let bytes = concatenate(parts).map_err(|error| to_python(py, error, Some(&self.array)))?;
-                ("set", id, key, Bound::new(py, Owned::new(bytes))?).into_pyobject(py)?.into_any()
+                ("set", id, key, Bound::new(py, Owned::new(bytes))?)
+                    .into_pyobject(py)?
+                    .into_any()
             }
             Request::Delete { key, .. } => ("delete", id, key).into_pyobject(py)?.into_any(),
             Request::Code(coding) => {
@@ -186,7 +214,9 @@ impl Run {
                     Way::Encode => "encode",
                 };
                 let stage = stage_object(py, &coding.stage)?;
-                (way, id, stage, Bound::new(py, Owned::new(coding.data))?).into_pyobject(py)?.into_any()
+                (way, id, stage, Bound::new(py, Owned::new(coding.data))?)
+                    .into_pyobject(py)?
+                    .into_any()
             }
         })
     }
@@ -223,7 +253,10 @@ impl Run {
     #[pyo3(signature = (limit = 64))]
     fn take<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let requests = py.detach(|| self.call.take_requests(limit));
-        requests.into_iter().map(|(id, request)| self.request(py, id, request)).collect()
+        requests
+            .into_iter()
+            .map(|(id, request)| self.request(py, id, request))
+            .collect()
     }
 
     fn answer(&self, py: Python<'_>, id: u64, result: &Bound<'_, PyAny>) {
@@ -246,7 +279,8 @@ impl Run {
     }
 
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.detach(|| self.call.result()).map_err(|error| to_python(py, error, Some(&self.array)))?;
+        py.detach(|| self.call.result())
+            .map_err(|error| to_python(py, error, Some(&self.array)))?;
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(match outcome {
             None | Some(Outcome::Nothing) => py.None().into_bound(py),
@@ -258,7 +292,10 @@ impl Run {
             Some(Outcome::Slots(slots, places)) => {
                 let chunks = slots.take();
                 let bytes = |place: Option<u64>| -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
-                    match place.and_then(|place| chunks.get(place as usize)).and_then(|chunk| chunk.bytes()) {
+                    match place
+                        .and_then(|place| chunks.get(place as usize))
+                        .and_then(|chunk| chunk.bytes())
+                    {
                         Some(bytes) => buffer::array_of_bytes(py, bytes).map(Some),
                         None => Ok(None),
                     }
@@ -293,13 +330,21 @@ impl Jobs for Coded {
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
         let chain = self.chain.clone();
         let spec = chain.spec();
-        let input = self.inputs[ordinal as usize].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let input = self.inputs[ordinal as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let data = input.ok_or_else(|| Error::internal("a chunk of a batch was asked for twice"))?;
         let whole = Piece::whole(&spec.shape, &spec.strides());
         let job: Box<dyn zarrpipe_core::engine::job::Job> = match self.kind {
             BatchKind::Decode => {
                 let piece = chain.fold_piece(whole);
-                Box::new(DecodeUnit::new(chain.clone(), data, piece, self.targets[ordinal as usize]))
+                Box::new(DecodeUnit::new(
+                    chain.clone(),
+                    data,
+                    piece,
+                    self.targets[ordinal as usize],
+                ))
             }
             BatchKind::Encode(encoding) => {
                 if data.len() as u64 != spec.nbytes() {
@@ -309,11 +354,18 @@ impl Jobs for Coded {
                 // SAFETY: gathering only reads the chunk's items, which `data` holds until it is done.
                 let source = unsafe { Buffer::new(data.as_ptr().cast_mut()) };
                 let items = chain.gather(None, &chain.fold_piece(whole), true, source)?;
-                let destination = Destination::Slot { slots: self.slots.clone(), number: ordinal };
+                let destination = Destination::Slot {
+                    slots: self.slots.clone(),
+                    number: ordinal,
+                };
                 Box::new(EncodeUnit::new(chain.clone(), items.into(), encoding, destination))
             }
         };
-        Ok(ChunkJob { job, key: String::new(), coords: Vec::new() })
+        Ok(ChunkJob {
+            job,
+            key: String::new(),
+            coords: Vec::new(),
+        })
     }
 
     fn lock_store(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 __all__ = ["Region", "plan_bands", "plan_slabs", "slices"]
 
@@ -76,9 +77,9 @@ def plan_bands(shape: tuple[int, ...], unit: tuple[int, ...], item_nbytes: int) 
     yield from _tile(shape, [min(height, shape[0]), *shape[1:]])
 
 
-def slices(region: Region) -> tuple[slice, ...]:
-    """Return the selection of a region."""
-    return tuple(slice(start, stop) for start, stop in region)
+def slices(region: Region) -> tuple[Any, ...]:
+    """Return the selection of a region. It ends in an Ellipsis: without axes, too, it selects an array."""
+    return (*(slice(start, stop) for start, stop in region), ...)
 
 
 def _tile(shape: tuple[int, ...], box: list[int]) -> Iterator[Region]:

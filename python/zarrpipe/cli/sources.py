@@ -75,7 +75,7 @@ class RawSource:
                 shape=self.shape,
                 order=cast("Any", self._order),
             )
-            yield region, np.asarray(mapped)[*slices(region), ...]
+            yield region, np.asarray(mapped)[slices(region)]
 
 
 def npy_source(path: Path) -> RawSource:

@@ -64,9 +64,8 @@ def export(array: Array, path: Path, *, header: bool, overwrite: bool, progress:
             for region in plan_slabs(array.shape, array.shards or array.chunks, array.dtype.itemsize):
                 selection = slices(region)
                 # A new mapping for each slab: the pages of the last one no longer count as this process's memory.
-                # (The Ellipsis below keeps an array where there are no axes.)
                 mapped = np.memmap(file, array.dtype, mode="r+", offset=len(head), shape=array.shape)
-                array.read(selection, out=np.asarray(mapped)[*selection, ...])
+                array.read(selection, out=np.asarray(mapped)[selection])
                 del mapped
                 work.advance(math.prod(stop - start for start, stop in region) * array.dtype.itemsize)
     return size

@@ -41,22 +41,25 @@ impl Expect {
     /// `found` bytes came out: an error where that is not what the chunk's spec says.
     pub fn check(self, found: usize) -> Result<()> {
         match self {
-            Expect::Exactly(n) if found < n => {
-                Err(Error::truncated(format!("decoded to {found} bytes where the chunk has {n}")))
-            }
+            Expect::Exactly(n) if found < n => Err(Error::truncated(format!(
+                "decoded to {found} bytes where the chunk has {n}"
+            ))),
             Expect::Exactly(n) if found > n => {
                 Err(Error::size(format!("decoded to {found} bytes where the chunk has {n}")))
             }
-            Expect::AtMost(n) if found > n => {
-                Err(Error::size(format!("decoded to {found} bytes where at most {n} can be right")))
-            }
+            Expect::AtMost(n) if found > n => Err(Error::size(format!(
+                "decoded to {found} bytes where at most {n} can be right"
+            ))),
             _ => Ok(()),
         }
     }
 
     /// The error for a stream that holds more than this.
     pub fn overflow(self) -> Error {
-        Error::size(format!("decodes to more than the {} bytes that the chunk can have", self.limit()))
+        Error::size(format!(
+            "decodes to more than the {} bytes that the chunk can have",
+            self.limit()
+        ))
     }
 }
 
@@ -153,19 +156,33 @@ pub struct Document<'d> {
 impl<'d> Document<'d> {
     pub fn parse(json: &'d Value) -> Result<Self> {
         if let Value::String(name) = json {
-            return Ok(Document { name, configuration: None });
+            return Ok(Document {
+                name,
+                configuration: None,
+            });
         }
-        let object = json.as_object().ok_or_else(|| Error::metadata("a codec is a string or an object"))?;
+        let object = json
+            .as_object()
+            .ok_or_else(|| Error::metadata("a codec is a string or an object"))?;
         let name = object
             .get("name")
             .and_then(Value::as_str)
             .ok_or_else(|| Error::metadata("a codec's \"name\" must be a string"))?;
-        if let Some(key) = object.keys().find(|k| !matches!(k.as_str(), "name" | "configuration" | "must_understand")) {
+        if let Some(key) = object
+            .keys()
+            .find(|k| !matches!(k.as_str(), "name" | "configuration" | "must_understand"))
+        {
             return Err(Error::metadata(format!("{name}: unknown member {key:?}")));
         }
         match object.get("configuration") {
-            None => Ok(Document { name, configuration: None }),
-            Some(Value::Object(map)) => Ok(Document { name, configuration: Some(map) }),
+            None => Ok(Document {
+                name,
+                configuration: None,
+            }),
+            Some(Value::Object(map)) => Ok(Document {
+                name,
+                configuration: Some(map),
+            }),
             Some(_) => Err(Error::metadata(format!("{name}: \"configuration\" must be an object"))),
         }
     }
@@ -185,8 +202,14 @@ impl<'d> Document<'d> {
 
     /// Refuses members that the codec does not have.
     pub fn only(&self, keys: &[&str]) -> Result<()> {
-        match self.configuration.and_then(|map| map.keys().find(|k| !keys.contains(&k.as_str()))) {
-            Some(key) => Err(Error::metadata(format!("{}: unknown configuration member {key:?}", self.name))),
+        match self
+            .configuration
+            .and_then(|map| map.keys().find(|k| !keys.contains(&k.as_str())))
+        {
+            Some(key) => Err(Error::metadata(format!(
+                "{}: unknown configuration member {key:?}",
+                self.name
+            ))),
             None => Ok(()),
         }
     }
@@ -221,4 +244,12 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
 }
 
 /// The names of the table.
-pub const BUILT_IN: &[&str] = &["bytes", "transpose", "sharding_indexed", "blosc", "gzip", "zstd", "crc32c"];
+pub const BUILT_IN: &[&str] = &[
+    "bytes",
+    "transpose",
+    "sharding_indexed",
+    "blosc",
+    "gzip",
+    "zstd",
+    "crc32c",
+];

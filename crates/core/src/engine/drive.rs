@@ -43,7 +43,11 @@ pub enum Io {
     /// An event loop, with this many requests at a time. `wake` tells it that something is waiting.
     Loop { requests: usize, wake: Wake },
     /// The worker reads and writes, the loop awaits codecs.
-    Mixed { store: Arc<dyn Store>, requests: usize, wake: Wake },
+    Mixed {
+        store: Arc<dyn Store>,
+        requests: usize,
+        wake: Wake,
+    },
 }
 
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -68,9 +72,20 @@ impl Io {
 
 /// What an event loop is asked for.
 pub enum Request {
-    Get { key: String, ordinal: u64, ranges: Vec<ByteRange> },
-    Put { key: String, ordinal: u64, parts: Vec<Part> },
-    Delete { key: String, ordinal: u64 },
+    Get {
+        key: String,
+        ordinal: u64,
+        ranges: Vec<ByteRange>,
+    },
+    Put {
+        key: String,
+        ordinal: u64,
+        parts: Vec<Part>,
+    },
+    Delete {
+        key: String,
+        ordinal: u64,
+    },
     Code(Coding),
 }
 
@@ -218,7 +233,9 @@ impl Call {
         // Dropped outside the lock: what they hold may belong to a caller whose own lock must not be waited for here.
         let (waiting, parked) = {
             let mut state = guard(&self.state);
-            state.error.get_or_insert_with(|| Error::cancelled("the call was given up"));
+            state
+                .error
+                .get_or_insert_with(|| Error::cancelled("the call was given up"));
             (std::mem::take(&mut state.waiting), std::mem::take(&mut state.parked))
         };
         drop(waiting);
@@ -238,13 +255,21 @@ impl Call {
     }
 
     pub fn answer(&self, id: u64, answer: Result<Answer>) {
-        let Some(mut task) = guard(&self.state).parked.remove(&id) else { return };
+        let Some(mut task) = guard(&self.state).parked.remove(&id) else {
+            return;
+        };
         // The loop's thread does no more than this: what follows runs on a worker.
         task.next = match answer {
             Ok(Answer::Ranges(ranges)) => Next::Advance(Input::Ranges(ranges)),
             Ok(Answer::Missing) => Next::Advance(Input::Missing),
             Ok(Answer::Coded(data)) => Next::Advance(Input::Coded(data)),
-            Ok(Answer::Nothing) => if task.coding { Next::Advance(Input::Coded(None)) } else { Next::Finish(Ok(())) },
+            Ok(Answer::Nothing) => {
+                if task.coding {
+                    Next::Advance(Input::Coded(None))
+                } else {
+                    Next::Finish(Ok(()))
+                }
+            }
             Err(error) => Next::Finish(Err(error)),
         };
         task.coding = false;
@@ -309,16 +334,36 @@ impl Call {
     }
 
     fn may_start(&self, state: &CallState) -> bool {
-        let room = self.io.event_loop().is_none_or(|(requests, _)| state.parked.len() < requests);
+        let room = self
+            .io
+            .event_loop()
+            .is_none_or(|(requests, _)| state.parked.len() < requests);
         room && state.started < self.jobs.len() && state.error.is_none()
     }
 
     fn make_task(&self, ordinal: u64, restarts: u8) -> Result<Task> {
         let ChunkJob { job, key, coords } = self.jobs.make(ordinal)?;
-        let lock = self.jobs.lock_store().map(|store| LockId { store: store.to_owned(), key: key.clone() });
-        let chunk = Arc::new(Chunk { ordinal, key, coords, lock, handle: Mutex::new(None), restarts });
+        let lock = self.jobs.lock_store().map(|store| LockId {
+            store: store.to_owned(),
+            key: key.clone(),
+        });
+        let chunk = Arc::new(Chunk {
+            ordinal,
+            key,
+            coords,
+            lock,
+            handle: Mutex::new(None),
+            restarts,
+        });
         let locked = chunk.lock.is_none();
-        Ok(Task { job, next: Next::Advance(Input::Start), chunk, join: None, locked, coding: false })
+        Ok(Task {
+            job,
+            next: Next::Advance(Input::Start),
+            chunk,
+            join: None,
+            locked,
+            coding: false,
+        })
     }
 
     /// Runs a task; a job that writes first takes its key's lock, or is parked until it is handed over.
@@ -326,7 +371,9 @@ impl Call {
         if task.locked {
             return self.run(task, worker);
         }
-        let Some(id) = task.chunk.lock.clone() else { return self.run(task, worker) };
+        let Some(id) = task.chunk.lock.clone() else {
+            return self.run(task, worker);
+        };
         // Whenever it runs from now on, it holds the lock.
         task.locked = true;
         let slot = Arc::new(Mutex::new(Some(task)));
@@ -337,10 +384,10 @@ impl Call {
                 call.submit();
             }
         };
-        if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some() {
-            if let Some(task) = guard(&slot).take() {
-                self.run(task, worker);
-            }
+        if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some()
+            && let Some(task) = guard(&slot).take()
+        {
+            self.run(task, worker);
         }
     }
 
@@ -385,7 +432,14 @@ impl Call {
         });
         let tasks = jobs
             .into_iter()
-            .map(|job| Task { job, next: Next::Advance(Input::Start), chunk: chunk.clone(), join: Some(join.clone()), locked: true, coding: false })
+            .map(|job| Task {
+                job,
+                next: Next::Advance(Input::Start),
+                chunk: chunk.clone(),
+                join: Some(join.clone()),
+                locked: true,
+                coding: false,
+            })
             .collect();
         self.push_ready(tasks, worker);
         self.submit_if_shared();
@@ -415,19 +469,24 @@ impl Call {
         if let Some(parent) = parent {
             match error {
                 Some(error) => self.finish(parent, Err(error), worker),
-                None => self.run(Task { next: Next::Advance(Input::Joined), ..parent }, worker),
+                None => self.run(
+                    Task {
+                        next: Next::Advance(Input::Joined),
+                        ..parent
+                    },
+                    worker,
+                ),
             }
         }
     }
 
     /// A chunk's last task has ended.
     fn end_chunk(&self, chunk: &Arc<Chunk>, result: Result<()>, worker: usize) {
-        if let Err(error) = &result {
-            if self.may_restart(chunk, error) {
-                if let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1) {
-                    return self.run(Task { locked: true, ..task }, worker);
-                }
-            }
+        if let Err(error) = &result
+            && self.may_restart(chunk, error)
+            && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1)
+        {
+            return self.run(Task { locked: true, ..task }, worker);
         }
         if let Some(id) = &chunk.lock {
             Runtime::get().locks.release(id);
@@ -525,7 +584,11 @@ impl Work for Call {
 fn spread(i: u64, len: u64, threads: u64) -> u64 {
     let threads = threads.clamp(1, len);
     let (block, longer) = (len / threads, len % threads);
-    let (lane, place) = if i < block * threads { (i % threads, i / threads) } else { (i - block * threads, block) };
+    let (lane, place) = if i < block * threads {
+        (i % threads, i / threads)
+    } else {
+        (i - block * threads, block)
+    };
     lane * block + lane.min(longer) + place
 }
 

@@ -64,7 +64,10 @@ mod tests {
     #[test]
     fn a_lock_is_handed_over_in_order() {
         let locks = Locks::default();
-        let id = LockId { store: "s".into(), key: "k".into() };
+        let id = LockId {
+            store: "s".into(),
+            key: "k".into(),
+        };
         let turn = Arc::new(AtomicUsize::new(0));
         assert!(locks.acquire(&id, Box::new(|| {})).is_some());
         for expected in 0..3 {

@@ -32,13 +32,21 @@ impl ArrayPlan {
         if self.chain.open_plain().is_some() {
             return wanted;
         }
-        let Some(sharding) = self.chain.open_sharding() else { return split.len().saturating_mul(spec.nbytes()) };
+        let Some(sharding) = self.chain.open_sharding() else {
+            return split.len().saturating_mul(spec.nbytes());
+        };
         let inner = sharding.inner();
         if inner.open_plain().is_some() || inner.open_sharding().is_some() {
             return wanted;
         }
         // Only the first few chunks are looked at: with more there is enough work to share out anyway.
-        let (mut coords, mut part) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut part) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut nbytes = 0u64;
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut part);
@@ -66,7 +74,12 @@ impl ReadPlan {
         let split = array.grid.split(piece);
         let missing_is_fill = array.missing_is_fill;
         let missing = move |_| (!missing_is_fill).then(missing_chunk);
-        let context = ReadContext { buffer, merge_gap, whole_shards: remote, missing: Arc::new(missing) };
+        let context = ReadContext {
+            buffer,
+            merge_gap,
+            whole_shards: remote,
+            missing: Arc::new(missing),
+        };
         ReadPlan { array, split, context }
     }
 
@@ -76,7 +89,10 @@ impl ReadPlan {
 }
 
 fn missing_chunk() -> Error {
-    Error::new(Kind::MissingChunk, "the chunk is not stored, and the array is read with read_missing_chunks=False")
+    Error::new(
+        Kind::MissingChunk,
+        "the chunk is not stored, and the array is read with read_missing_chunks=False",
+    )
 }
 
 impl Jobs for ReadPlan {
@@ -85,10 +101,20 @@ impl Jobs for ReadPlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         self.split.get(ordinal, &mut coords, &mut piece);
         let job = ReadChunk::new(self.context.clone(), self.array.chain.clone(), piece, ordinal);
-        Ok(ChunkJob { job: Box::new(job), key: self.array.keys.key(&coords), coords })
+        Ok(ChunkJob {
+            job: Box::new(job),
+            key: self.array.keys.key(&coords),
+            coords,
+        })
     }
 
     fn lock_store(&self) -> Option<&str> {
@@ -108,8 +134,17 @@ impl WritePlan {
     /// `store` names the store for the lock table.
     pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, keeps_ranges: bool, store: &str) -> Self {
         let split = array.grid.split(piece);
-        let context = WriteContext { buffer, encoding: array.encoding, keeps_ranges };
-        WritePlan { array, split, context, store: store.to_owned() }
+        let context = WriteContext {
+            buffer,
+            encoding: array.encoding,
+            keeps_ranges,
+        };
+        WritePlan {
+            array,
+            split,
+            context,
+            store: store.to_owned(),
+        }
     }
 
     pub fn split(&self) -> &Split {
@@ -143,12 +178,22 @@ impl Jobs for WritePlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         self.split.get(ordinal, &mut coords, &mut piece);
         let array = &self.array;
         let extent = array.grid.extent(&coords);
         let job = WriteChunk::new(self.context, array.chain.clone(), piece, &extent);
-        Ok(ChunkJob { job: Box::new(job), key: array.keys.key(&coords), coords })
+        Ok(ChunkJob {
+            job: Box::new(job),
+            key: array.keys.key(&coords),
+            coords,
+        })
     }
 
     fn lock_store(&self) -> Option<&str> {
@@ -184,7 +229,12 @@ impl BatchPlan {
             missing[ordinal as usize].store(true, Ordering::Relaxed);
             None
         };
-        ReadContext { buffer, merge_gap, whole_shards: remote, missing: Arc::new(note) }
+        ReadContext {
+            buffer,
+            merge_gap,
+            whole_shards: remote,
+            missing: Arc::new(note),
+        }
     }
 }
 
@@ -194,13 +244,22 @@ impl Jobs for BatchPlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let BatchItem { chain, key, piece, extent } = &self.items[ordinal as usize];
+        let BatchItem {
+            chain,
+            key,
+            piece,
+            extent,
+        } = &self.items[ordinal as usize];
         let (chain, piece) = (chain.clone(), piece.clone());
         let job: Box<dyn super::job::Job> = match &self.way {
             BatchWay::Read(context) => Box::new(ReadChunk::new(context.clone(), chain, piece, ordinal)),
             BatchWay::Write { context, .. } => Box::new(WriteChunk::new(*context, chain, piece, extent)),
         };
-        Ok(ChunkJob { job, key: key.clone(), coords: Vec::new() })
+        Ok(ChunkJob {
+            job,
+            key: key.clone(),
+            coords: Vec::new(),
+        })
     }
 
     fn lock_store(&self) -> Option<&str> {

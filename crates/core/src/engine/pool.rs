@@ -81,7 +81,10 @@ impl Runtime {
                 }
             }
             let made = Box::into_raw(Box::new(Runtime::new(pid)));
-            if RUNTIME.compare_exchange(current, made, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if RUNTIME
+                .compare_exchange(current, made, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+            {
                 PID.store(pid, Ordering::Release);
             } else {
                 // SAFETY: nobody else has seen it.
@@ -94,7 +97,12 @@ impl Runtime {
         Runtime {
             pid,
             locks: Locks::default(),
-            state: Mutex::new(State { active: VecDeque::new(), threads: 0, idle: 0, closing: false }),
+            state: Mutex::new(State {
+                active: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+                closing: false,
+            }),
             wake: Condvar::new(),
         }
     }

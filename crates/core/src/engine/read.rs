@@ -89,12 +89,24 @@ impl ReadChunk {
     /// A job for the chunk that is the whole value of its key; `ordinal` names it to `context.missing`.
     pub fn new(context: ReadContext, chain: Arc<Chain>, piece: Piece, ordinal: u64) -> Self {
         let piece = chain.fold_piece(piece);
-        ReadChunk { context, chain, piece, place: Place::Key { ordinal }, state: State::Start }
+        ReadChunk {
+            context,
+            chain,
+            piece,
+            place: Place::Key { ordinal },
+            state: State::Start,
+        }
     }
 
     fn inside(context: ReadContext, chain: Arc<Chain>, piece: Piece, place: Place) -> Self {
         let piece = chain.fold_piece(piece);
-        ReadChunk { context, chain, piece, place, state: State::Start }
+        ReadChunk {
+            context,
+            chain,
+            piece,
+            place,
+            state: State::Start,
+        }
     }
 
     fn whole_range(&self) -> ByteRange {
@@ -109,15 +121,25 @@ impl ReadChunk {
         if let Some(swap) = chain.open_plain() {
             let nbytes = chain.folded_spec().nbytes();
             if let Some(size) = self.place.nbytes().filter(|&size| size != nbytes) {
-                return Err(Error::size(format!("{size} bytes are stored where the chunk has {nbytes}")));
+                return Err(Error::size(format!(
+                    "{size} bytes are stored where the chunk has {nbytes}"
+                )));
             }
-            return self.start_plain(PlainRead::new(self.context.clone(), &chain, &self.piece, self.place, swap));
+            return self.start_plain(PlainRead::new(
+                self.context.clone(),
+                &chain,
+                &self.piece,
+                self.place,
+                swap,
+            ));
         }
         if let Some(sharding) = chain.open_sharding() {
             let covered = self.piece.covers(&chain.folded_spec().shape);
             if !(self.context.whole_shards && covered) {
                 self.state = State::Index;
-                return Ok(Step::Need(vec![sharding.index_range(self.place.nbytes().map(|nbytes| (self.place.offset(), nbytes)))?]));
+                return Ok(Step::Need(vec![sharding.index_range(
+                    self.place.nbytes().map(|nbytes| (self.place.offset(), nbytes)),
+                )?]));
             }
             self.state = State::ShardValue;
         } else {
@@ -130,7 +152,9 @@ impl ReadChunk {
         if plain.nbytes() > 2 * WORK_NBYTES {
             let parts = plain.share_out();
             self.state = State::Joining;
-            return Ok(Step::Split(parts.into_iter().map(|part| Box::new(part) as Box<dyn Job>).collect()));
+            return Ok(Step::Split(
+                parts.into_iter().map(|part| Box::new(part) as Box<dyn Job>).collect(),
+            ));
         }
         let needs = plain.needs();
         self.state = State::Plain(plain);
@@ -173,7 +197,12 @@ impl ReadChunk {
         }
         let groups = group(&wanted, sharding.inner().spec().nbytes(), self.context.merge_gap);
         let base = self.place.offset();
-        let shard = Arc::new(ShardRead { chain: self.chain.clone(), split, buffer: self.context.buffer, base });
+        let shard = Arc::new(ShardRead {
+            chain: self.chain.clone(),
+            split,
+            buffer: self.context.buffer,
+            base,
+        });
         let decoded = wanted.len() as u64 * sharding.inner().spec().nbytes();
         if decoded <= WORK_NBYTES && !sharding.inner().suspends() || groups.len() == 1 {
             let ranges = groups.iter().map(|group| group.range(base)).collect();
@@ -181,7 +210,12 @@ impl ReadChunk {
             return Ok(Step::Need(ranges));
         }
         self.state = State::Joining;
-        let job = |group| Box::new(ReadGroup { shard: shard.clone(), group }) as Box<dyn Job>;
+        let job = |group| {
+            Box::new(ReadGroup {
+                shard: shard.clone(),
+                group,
+            }) as Box<dyn Job>
+        };
         Ok(Step::Split(groups.into_iter().map(job).collect()))
     }
 
@@ -196,11 +230,20 @@ impl ReadChunk {
     fn inside_each(&mut self, split: &Split, wanted: &[Wanted]) -> Result<Step> {
         let sharding = self.shard()?;
         let base = self.place.offset();
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(wanted.len());
         for w in wanted {
             split.get(w.ordinal, &mut coords, &mut piece);
-            let place = Place::Window { offset: base + w.entry.offset, nbytes: w.entry.nbytes };
+            let place = Place::Window {
+                offset: base + w.entry.offset,
+                nbytes: w.entry.nbytes,
+            };
             let job = ReadChunk::inside(self.context.clone(), sharding.inner().clone(), piece.clone(), place);
             jobs.push(Box::new(job));
         }
@@ -218,11 +261,20 @@ impl ReadChunk {
         let split = Split::new(&self.piece, sharding.inner_shape());
         let wanted = sharding.wanted(&index, &split, self.context.buffer)?;
         let groups = group(&wanted, sharding.inner().spec().nbytes(), u64::MAX);
-        let shard = Arc::new(ShardRead { chain: self.chain.clone(), split, buffer: self.context.buffer, base: 0 });
+        let shard = Arc::new(ShardRead {
+            chain: self.chain.clone(),
+            split,
+            buffer: self.context.buffer,
+            base: 0,
+        });
         let data = Arc::new(data);
         self.state = State::Joining;
         let job = |group| {
-            Box::new(DecodeGroup { shard: shard.clone(), group, data: data.clone() }) as Box<dyn Job>
+            Box::new(DecodeGroup {
+                shard: shard.clone(),
+                group,
+                data: data.clone(),
+            }) as Box<dyn Job>
         };
         Ok(Step::Split(groups.into_iter().map(job).collect()))
     }
@@ -278,13 +330,20 @@ impl ShardRead {
     }
 
     fn decode(&self, group: &Group, data: &[u8]) -> Result<()> {
-        self.sharding()?.decode_wanted(data, group.offset, &group.wanted, &self.split, self.buffer)
+        self.sharding()?
+            .decode_wanted(data, group.offset, &group.wanted, &self.split, self.buffer)
     }
 
     /// A job for each inner chunk, for chains that must be awaited.
     fn units(&self, group: &Group, data: &[u8]) -> Result<Vec<Box<dyn Job>>> {
         let inner = self.sharding()?.inner();
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(group.wanted.len());
         for w in &group.wanted {
             self.split.get(w.ordinal, &mut coords, &mut piece);
@@ -307,7 +366,10 @@ struct Group {
 
 impl Group {
     fn range(&self, base: u64) -> ByteRange {
-        ByteRange::Range { offset: base + self.offset, nbytes: self.end - self.offset }
+        ByteRange::Range {
+            offset: base + self.offset,
+            nbytes: self.end - self.offset,
+        }
     }
 }
 
@@ -325,7 +387,11 @@ fn group(wanted: &[Wanted], inner_nbytes: u64, merge_gap: u64) -> Vec<Group> {
                 continue;
             }
         }
-        groups.push(Group { offset: w.entry.offset, end: w.entry.end(), wanted: vec![w] });
+        groups.push(Group {
+            offset: w.entry.offset,
+            end: w.entry.end(),
+            wanted: vec![w],
+        });
     }
     groups
 }
@@ -420,12 +486,21 @@ impl PlainRead {
         for (axis, &stride) in piece.axes.iter().zip(&strides).rev() {
             let stride = stride as u64;
             match axis {
-                &Axis::Strided { start: first, step, len, out_stride } => {
+                &Axis::Strided {
+                    start: first,
+                    step,
+                    len,
+                    out_stride,
+                } => {
                     start += first * stride;
                     let pitch = step * stride;
                     if growing && (len == 1 || pitch.saturating_sub(span) <= context.merge_gap) {
                         // How many indices fit in a block; the axis is cut where not all of them do.
-                        let fit = if span >= BLOCK_NBYTES { 1 } else { (BLOCK_NBYTES - span) / pitch + 1 };
+                        let fit = if span >= BLOCK_NBYTES {
+                            1
+                        } else {
+                            (BLOCK_NBYTES - span) / pitch + 1
+                        };
                         let block = fit.min(len);
                         inner.push((block, pitch as isize, out_stride));
                         span += (block - 1) * pitch;
@@ -441,7 +516,11 @@ impl PlainRead {
                 }
                 Axis::Listed(pairs) => {
                     growing = false;
-                    let stop = |&(index, out): &(u64, isize)| Stop { offset: index * stride, out, len: 1 };
+                    let stop = |&(index, out): &(u64, isize)| Stop {
+                        offset: index * stride,
+                        out,
+                        len: 1,
+                    };
                     outer.push(pairs.iter().map(stop).collect());
                 }
             }
@@ -477,14 +556,26 @@ impl PlainRead {
         let per_job = (WORK_NBYTES / self.span_nbytes).max(1);
         (self.next..self.end)
             .step_by(usize::try_from(per_job).unwrap_or(usize::MAX))
-            .map(|next| PlainRead { next, end: (next + per_job).min(self.end), ..self.clone() })
+            .map(|next| PlainRead {
+                next,
+                end: (next + per_job).min(self.end),
+                ..self.clone()
+            })
             .collect()
     }
 
     /// Span `number`: where it lies in the value, its size, and its items as a piece of a box over it.
     fn span(&self, number: u64) -> (u64, u64, Piece) {
-        let axis = |&(len, _, out_stride): &(u64, isize, isize)| Axis::Strided { start: 0, step: 1, len, out_stride };
-        let mut piece = Piece { axes: self.inner.iter().map(axis).collect(), out: self.out };
+        let axis = |&(len, _, out_stride): &(u64, isize, isize)| Axis::Strided {
+            start: 0,
+            step: 1,
+            len,
+            out_stride,
+        };
+        let mut piece = Piece {
+            axes: self.inner.iter().map(axis).collect(),
+            out: self.out,
+        };
         let (mut offset, mut nbytes, mut rest) = (self.offset, self.span_nbytes, number);
         for (i, stops) in self.outer.iter().rev().enumerate() {
             let stop = stops[(rest % stops.len() as u64) as usize];
@@ -502,7 +593,9 @@ impl PlainRead {
 
     /// The next ranges: as many spans as fit in a block.
     fn needs(&mut self) -> Vec<ByteRange> {
-        let count = (BLOCK_NBYTES / self.span_nbytes).clamp(1, 256).min(self.end - self.next);
+        let count = (BLOCK_NBYTES / self.span_nbytes)
+            .clamp(1, 256)
+            .min(self.end - self.next);
         self.asked = count;
         (self.next..self.next + count)
             .map(|number| {
@@ -526,7 +619,10 @@ impl PlainRead {
     fn scatter(&self, number: u64, data: &[u8]) -> Result<()> {
         let (_, nbytes, piece) = self.span(number);
         if (data.len() as u64) < nbytes {
-            return Err(Error::truncated(format!("{} bytes came where {nbytes} were asked for", data.len())));
+            return Err(Error::truncated(format!(
+                "{} bytes came where {nbytes} were asked for",
+                data.len()
+            )));
         }
         let strides: Vec<isize> = self.inner.iter().map(|&(_, pitch, _)| pitch).collect();
         let items = data.as_ptr().cast_mut();
@@ -568,6 +664,10 @@ impl Job for PlainRead {
 fn stops(len: u64, block: u64, pitch: u64, out_stride: isize) -> Vec<Stop> {
     (0..len)
         .step_by(usize::try_from(block).unwrap_or(usize::MAX))
-        .map(|i| Stop { offset: i * pitch, out: i as isize * out_stride, len: block.min(len - i) })
+        .map(|i| Stop {
+            offset: i * pitch,
+            out: i as isize * out_stride,
+            len: block.min(len - i),
+        })
         .collect()
 }

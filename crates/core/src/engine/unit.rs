@@ -26,18 +26,36 @@ impl DecodeUnit {
     /// Decodes `data` by all stages of `chain` and scatters `piece`, which is in the folded chunk's axes.
     pub fn new(chain: Arc<Chain>, data: Bytes<'static>, piece: Piece, buffer: Buffer) -> Self {
         let position = chain.stage_count();
-        DecodeUnit { chain, piece, buffer, data: Some(data), position }
+        DecodeUnit {
+            chain,
+            piece,
+            buffer,
+            data: Some(data),
+            position,
+        }
     }
 
     fn scatter(&self, items: &[u8]) -> Result<()> {
         let spec = self.chain.folded_spec();
         if items.len() as u64 != spec.nbytes() {
-            return Err(Error::size(format!("decoded to {} bytes where the chunk has {}", items.len(), spec.nbytes())));
+            return Err(Error::size(format!(
+                "decoded to {} bytes where the chunk has {}",
+                items.len(),
+                spec.nbytes()
+            )));
         }
         let (items, strides) = (items.as_ptr().cast_mut(), spec.strides());
         // SAFETY: `items` is the whole folded chunk, and the buffer's maker vouches for the piece.
         unsafe {
-            copy::transfer(Direction::Scatter, items, &strides, self.buffer.start(), &self.piece, &spec.layout, false);
+            copy::transfer(
+                Direction::Scatter,
+                items,
+                &strides,
+                self.buffer.start(),
+                &self.piece,
+                &spec.layout,
+                false,
+            );
         }
         Ok(())
     }
@@ -51,7 +69,13 @@ impl DecodeUnit {
     fn split_shard(&self, sharding: &Sharding, data: &Bytes<'static>) -> Result<Vec<Box<dyn Job>>> {
         let index = sharding.index_of(data)?;
         let split = Split::new(&self.piece, sharding.inner_shape());
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         for wanted in sharding.wanted(&index, &split, self.buffer)? {
             split.get(wanted.ordinal, &mut coords, &mut piece);
@@ -84,7 +108,12 @@ impl Job for DecodeUnit {
             let stage = self.chain.stage(self.position);
             if stage.codec().suspends() {
                 let spec = self.chain.spec_before(self.position).clone();
-                return Ok(Step::Code(Coding { way: Way::Decode, stage, data, spec }));
+                return Ok(Step::Code(Coding {
+                    way: Way::Decode,
+                    stage,
+                    data,
+                    spec,
+                }));
             }
             let at_shard = self.position == self.chain.serializer_position();
             if let Some(sharding) = self.chain.sharding().filter(|s| at_shard && s.inner().suspends()) {
@@ -124,7 +153,14 @@ pub struct EncodeUnit {
 impl EncodeUnit {
     pub fn new(chain: Arc<Chain>, items: Bytes<'static>, encoding: Encoding, destination: Destination) -> Self {
         let position = chain.folded_stages();
-        EncodeUnit { chain, encoding, destination, data: Some(items), position, inner: None }
+        EncodeUnit {
+            chain,
+            encoding,
+            destination,
+            data: Some(items),
+            position,
+            inner: None,
+        }
     }
 
     fn deliver(&mut self, data: Option<Vec<Part>>) -> Result<Step> {
@@ -144,7 +180,11 @@ impl EncodeUnit {
                             }
                         }
                         let to = block.len();
-                        InnerChunk::New { block: Arc::new(block), from: 0, to }
+                        InnerChunk::New {
+                            block: Arc::new(block),
+                            from: 0,
+                            to,
+                        }
                     }
                 };
                 slots.set(vec![(*number, chunk)]);
@@ -161,14 +201,28 @@ impl EncodeUnit {
         let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
         let slots = Slots::new(sharding.inner_count());
         self.inner = Some(slots.clone());
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);
             let inner = sharding.inner().clone();
             let items = inner.gather(None, &inner.fold_piece(piece.clone()), true, buffer)?;
-            let destination = Destination::Slot { slots: slots.clone(), number: sharding.inner_number(&coords) };
-            jobs.push(Box::new(EncodeUnit::new(inner, items.into(), self.encoding, destination)));
+            let destination = Destination::Slot {
+                slots: slots.clone(),
+                number: sharding.inner_number(&coords),
+            };
+            jobs.push(Box::new(EncodeUnit::new(
+                inner,
+                items.into(),
+                self.encoding,
+                destination,
+            )));
         }
         Ok(jobs)
     }
@@ -193,7 +247,9 @@ impl Job for EncodeUnit {
                 let slots = self.inner.take().ok_or_else(unexpected)?;
                 let chain = self.chain.clone();
                 let sharding = chain.sharding().ok_or_else(unexpected)?;
-                let Some(parts) = assemble(sharding, &slots.take())? else { return self.deliver(None) };
+                let Some(parts) = assemble(sharding, &slots.take())? else {
+                    return self.deliver(None);
+                };
                 if self.position + 1 == chain.stage_count() {
                     return self.deliver(Some(parts));
                 }
@@ -207,7 +263,12 @@ impl Job for EncodeUnit {
             let stage = self.chain.stage(self.position);
             if stage.codec().suspends() {
                 let spec = self.chain.spec_before(self.position).clone();
-                return Ok(Step::Code(Coding { way: Way::Encode, stage, data, spec }));
+                return Ok(Step::Code(Coding {
+                    way: Way::Encode,
+                    stage,
+                    data,
+                    spec,
+                }));
             }
             let chain = self.chain.clone();
             let at_shard = self.position == chain.serializer_position();

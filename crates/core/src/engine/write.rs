@@ -68,7 +68,10 @@ enum State {
     /// The whole old shard was asked for.
     OldShard,
     /// The old bytes of inner chunks that are covered in part.
-    OldInner { slots: Slots, ordinals: Vec<u64> },
+    OldInner {
+        slots: Slots,
+        ordinals: Vec<u64>,
+    },
     Encoding(Slots),
     Finished,
 }
@@ -77,7 +80,13 @@ impl WriteChunk {
     /// `extent` is the part of the chunk inside the array; a piece that covers it is complete.
     pub fn new(context: WriteContext, chain: Arc<Chain>, piece: Piece, extent: &[u64]) -> Self {
         let (piece, extent) = (chain.fold_piece(piece), chain.fold_shape(extent));
-        WriteChunk { chain, context, piece, extent, state: State::Start }
+        WriteChunk {
+            chain,
+            context,
+            piece,
+            extent,
+            state: State::Start,
+        }
     }
 
     fn complete(&self) -> bool {
@@ -117,7 +126,9 @@ impl WriteChunk {
             let items = self.chain.gather(None, &self.piece, true, self.context.buffer)?;
             return self.encode_unit(items);
         }
-        let items = self.chain.gather(old, &self.piece, self.complete(), self.context.buffer)?;
+        let items = self
+            .chain
+            .gather(old, &self.piece, self.complete(), self.context.buffer)?;
         self.state = State::Finished;
         Ok(match self.chain.encode_folded(items.into(), self.context.encoding)? {
             Some(data) => Step::Put(vec![Part::New(data)]),
@@ -132,12 +143,22 @@ impl WriteChunk {
         let buffer = unsafe { Buffer::new(items.as_mut_ptr()) };
         let whole = Piece::whole(&spec.shape, &spec.strides());
         self.state = State::OldItems(items);
-        Ok(Step::Split(vec![Box::new(DecodeUnit::new(self.chain.clone(), data, whole, buffer))]))
+        Ok(Step::Split(vec![Box::new(DecodeUnit::new(
+            self.chain.clone(),
+            data,
+            whole,
+            buffer,
+        ))]))
     }
 
     fn encode_unit(&mut self, items: Scratch) -> Result<Step> {
         self.state = State::Finished;
-        let unit = EncodeUnit::new(self.chain.clone(), items.into(), self.context.encoding, Destination::Key);
+        let unit = EncodeUnit::new(
+            self.chain.clone(),
+            items.into(),
+            self.context.encoding,
+            Destination::Key,
+        );
         Ok(Step::Split(vec![Box::new(unit)]))
     }
 
@@ -147,7 +168,15 @@ impl WriteChunk {
         // SAFETY: `items` is the whole folded chunk; the buffer's maker vouches for the piece.
         unsafe {
             let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
-            copy::transfer(Direction::Gather, to, &spec.strides(), from, &self.piece, &spec.layout, false);
+            copy::transfer(
+                Direction::Gather,
+                to,
+                &spec.strides(),
+                from,
+                &self.piece,
+                &spec.layout,
+                false,
+            );
         }
         self.encode_unit(items)
     }
@@ -178,9 +207,15 @@ impl WriteChunk {
         if partial.is_empty() {
             return self.encode_inner(sharding, split, slots, HashMap::new());
         }
-        let range = |&(_, entry): &(u64, Entry)| ByteRange::Range { offset: entry.offset, nbytes: entry.nbytes };
+        let range = |&(_, entry): &(u64, Entry)| ByteRange::Range {
+            offset: entry.offset,
+            nbytes: entry.nbytes,
+        };
         let ranges = partial.iter().map(range).collect();
-        self.state = State::OldInner { slots, ordinals: partial.into_iter().map(|(ordinal, _)| ordinal).collect() };
+        self.state = State::OldInner {
+            slots,
+            ordinals: partial.into_iter().map(|(ordinal, _)| ordinal).collect(),
+        };
         Ok(Step::Need(ranges))
     }
 
@@ -200,7 +235,14 @@ impl WriteChunk {
         for number in 0..sharding.inner_count() {
             if let Some(entry) = index.get(number)? {
                 let (from, to) = (entry.offset as usize, entry.end() as usize);
-                kept.push((number, InnerChunk::New { block: block.clone(), from, to }));
+                kept.push((
+                    number,
+                    InnerChunk::New {
+                        block: block.clone(),
+                        from,
+                        to,
+                    },
+                ));
             }
         }
         let slots = Slots::new(sharding.inner_count());
@@ -209,14 +251,20 @@ impl WriteChunk {
     }
 
     fn covered_in_part(&self, sharding: &Sharding, index: &Index, split: &Split) -> Result<Vec<(u64, Entry)>> {
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut partial = Vec::new();
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);
-            if !covers_inner(&self.extent, sharding.inner_shape(), &coords, &piece) {
-                if let Some(entry) = index.get(sharding.inner_number(&coords))? {
-                    partial.push((ordinal, entry));
-                }
+            if !covers_inner(&self.extent, sharding.inner_shape(), &coords, &piece)
+                && let Some(entry) = index.get(sharding.inner_number(&coords))?
+            {
+                partial.push((ordinal, entry));
             }
         }
         Ok(partial)
@@ -249,7 +297,11 @@ impl WriteChunk {
         let from = (0..count).step_by(usize::try_from(per_job).unwrap_or(usize::MAX));
         let job = |from: u64| {
             let to = (from + per_job).min(count);
-            Box::new(EncodeInner { shard: shard.clone(), from, to }) as Box<dyn Job>
+            Box::new(EncodeInner {
+                shard: shard.clone(),
+                from,
+                to,
+            }) as Box<dyn Job>
         };
         Ok(Step::Split(from.map(job).collect()))
     }
@@ -294,7 +346,9 @@ impl Job for WriteChunk {
 /// Whether a piece covers the part of inner chunk `coords` that lies inside the array.
 fn covers_inner(extent: &[u64], inner_shape: &[u64], coords: &[u64], piece: &Piece) -> bool {
     let inside = extent.iter().zip(inner_shape).zip(coords);
-    inside.zip(&piece.axes).all(|(((&extent, &inner), &coord), axis)| axis.covers(inner.min(extent.saturating_sub(coord * inner))))
+    inside
+        .zip(&piece.axes)
+        .all(|(((&extent, &inner), &coord), axis)| axis.covers(inner.min(extent.saturating_sub(coord * inner))))
 }
 
 /// A shard of which inner chunks are encoded.

@@ -167,7 +167,7 @@ impl Store for FileStore {
             Ok(()) if self.fsync == Fsync::Full => write::sync_parent(&path),
             Ok(()) => Ok(()),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(failed("delete", &path, &source)),
+            Err(source) => Err(write_failed("delete", &path, &source)),
         }
     }
 
@@ -191,7 +191,7 @@ impl Store for FileStore {
             }
             let path = self.path_unchecked(&folder);
             let made =
-                write::make_folders(&path, self.fsync).map_err(|source| failed("make folder", &path, &source))?;
+                write::make_folders(&path, self.fsync).map_err(|source| write_failed("make folder", &path, &source))?;
             if !made && self.wants_sweep(&folder) {
                 sweep_stale(&path, STALE_AFTER);
             }
@@ -263,6 +263,10 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 
 fn failed(action: &str, path: &Path, source: &io::Error) -> Error {
     Error::io(&format!("{action} {}", path.display()), source)
+}
+
+fn write_failed(action: &str, path: &Path, source: &io::Error) -> Error {
+    Error::io_write(&format!("{action} {}", path.display()), source)
 }
 
 #[cfg(test)]

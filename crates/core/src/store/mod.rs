@@ -13,9 +13,14 @@ use crate::scratch::Bytes;
 pub enum ByteRange {
     Whole,
     /// `nbytes` from `offset`: a shorter answer is an error.
-    Range { offset: u64, nbytes: u64 },
+    Range {
+        offset: u64,
+        nbytes: u64,
+    },
     /// The last `nbytes`.
-    Suffix { nbytes: u64 },
+    Suffix {
+        nbytes: u64,
+    },
 }
 
 /// A piece of a new value: new bytes, or a range of the value that it replaces.
@@ -33,7 +38,8 @@ pub trait Store: Send + Sync {
     fn identity(&self) -> &str;
     /// Reads ranges of one value, `None` where the key has none. The first call of a job leaves its handle in
     /// `handle`; later calls with it read the same version or fail with `Kind::Conflict`.
-    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>) -> Result<Option<Vec<Bytes<'static>>>>;
+    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>)
+    -> Result<Option<Vec<Bytes<'static>>>>;
     /// Replaces a value atomically. `handle` is the value that `Part::Old` speaks of.
     fn put(&self, key: &str, parts: &[Part], handle: Option<&Handle>) -> Result<()>;
     /// Deletes a value; no error where there is none.

@@ -33,7 +33,9 @@ impl Index {
     pub fn get(&self, number: u64) -> Result<Option<Entry>> {
         let half = |at: usize| {
             let bytes = self.items.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u64::from_ne_bytes).ok_or_else(|| Error::internal("index entry out of range"))
+            bytes
+                .map(u64::from_ne_bytes)
+                .ok_or_else(|| Error::internal("index entry out of range"))
         };
         let at = number as usize * 16;
         let (offset, nbytes) = (half(at)?, half(at + 8)?);
@@ -46,7 +48,9 @@ impl Index {
             }
             _ => {}
         }
-        let end = offset.checked_add(nbytes).filter(|&end| self.shard_nbytes.is_none_or(|size| end <= size));
+        let end = offset
+            .checked_add(nbytes)
+            .filter(|&end| self.shard_nbytes.is_none_or(|size| end <= size));
         match end {
             Some(end) if end <= i64::MAX as u64 => Ok(Some(Entry { offset, nbytes })),
             _ => Err(Error::shard_index(match self.shard_nbytes {

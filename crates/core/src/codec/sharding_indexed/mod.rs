@@ -48,7 +48,11 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
     document.only(&["chunk_shape", "codecs", "index_codecs", "index_location"])?;
     let inner_shape = chunk_shape(document, spec)?;
     let codecs = |key| -> Result<&Vec<Value>> {
-        document.get(key).and_then(Value::as_array).filter(|list| !list.is_empty()).ok_or_else(|| document.invalid(key, "a list of codecs"))
+        document
+            .get(key)
+            .and_then(Value::as_array)
+            .filter(|list| !list.is_empty())
+            .ok_or_else(|| document.invalid(key, "a list of codecs"))
     };
     let index_at_start = match document.get("index_location") {
         None => false,
@@ -56,13 +60,22 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
         Some(Value::String(s)) if s == "start" => true,
         Some(_) => return Err(document.invalid("index_location", "\"start\" or \"end\"")),
     };
-    let counts: Vec<u64> = spec.shape.iter().zip(&inner_shape).map(|(outer, inner)| outer / inner).collect();
+    let counts: Vec<u64> = spec
+        .shape
+        .iter()
+        .zip(&inner_shape)
+        .map(|(outer, inner)| outer / inner)
+        .collect();
     let inner_spec = ChunkSpec::new(inner_shape, spec.layout.clone(), &spec.fill_value)?;
     let inner = Chain::compile(codecs("codecs")?, inner_spec, depth + 1, resolve)?;
 
     let index_shape = counts.iter().copied().chain([2]).collect();
     let index_spec = ChunkSpec::new(index_shape, Layout::uint64(), &u64::MAX.to_ne_bytes())?;
-    let native_only: Resolve<'_> = &|json, _| Err(Error::unsupported(format!("codec {json} in index_codecs is not built in")));
+    let native_only: Resolve<'_> = &|json, _| {
+        Err(Error::unsupported(format!(
+            "codec {json} in index_codecs is not built in"
+        )))
+    };
     let index = Chain::compile(codecs("index_codecs")?, index_spec, depth + 1, native_only)?;
     let index_nbytes = index.encoded_nbytes().ok_or_else(|| {
         Error::metadata("sharding_indexed: \"index_codecs\" must be of fixed size (no compressor): readers find the index by its size")
@@ -79,7 +92,10 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
 
 fn chunk_shape(document: &Document<'_>, spec: &ChunkSpec) -> Result<Vec<u64>> {
     let invalid = || document.invalid("chunk_shape", "a list of positive integers, one for each axis");
-    let list = document.get("chunk_shape").and_then(Value::as_array).ok_or_else(invalid)?;
+    let list = document
+        .get("chunk_shape")
+        .and_then(Value::as_array)
+        .ok_or_else(invalid)?;
     let shape: Option<Vec<u64>> = list.iter().map(|n| n.as_u64().filter(|&n| n > 0)).collect();
     let shape = shape.filter(|shape| shape.len() == spec.rank()).ok_or_else(invalid)?;
     if spec.shape.iter().zip(&shape).any(|(outer, inner)| outer % inner != 0) {
@@ -108,7 +124,10 @@ impl Sharding {
 
     /// The number of the inner chunk at `coords`, in C order: its place in the index.
     pub fn inner_number(&self, coords: &[u64]) -> u64 {
-        coords.iter().zip(&self.counts).fold(0, |n, (&coord, &count)| n * count + coord)
+        coords
+            .iter()
+            .zip(&self.counts)
+            .fold(0, |n, (&coord, &count)| n * count + coord)
     }
 
     pub fn index_nbytes(&self) -> u64 {
@@ -127,12 +146,18 @@ impl Sharding {
             None => Ok(ByteRange::Suffix { nbytes }),
             Some((_, size)) if size < nbytes => Err(self.too_short(size)),
             Some((offset, _)) if self.index_at_start => Ok(ByteRange::Range { offset, nbytes }),
-            Some((offset, size)) => Ok(ByteRange::Range { offset: offset + size - nbytes, nbytes }),
+            Some((offset, size)) => Ok(ByteRange::Range {
+                offset: offset + size - nbytes,
+                nbytes,
+            }),
         }
     }
 
     fn too_short(&self, size: u64) -> Error {
-        Error::truncated(format!("a shard of {size} bytes has no room for its index of {}", self.index_nbytes))
+        Error::truncated(format!(
+            "a shard of {size} bytes has no room for its index of {}",
+            self.index_nbytes
+        ))
     }
 
     /// Decodes an index; `shard_nbytes` is the shard's size where it is known.
@@ -180,7 +205,10 @@ impl ArrayBytesCodec for Sharding {
     /// Twice what this encoder would need: shards of others may hold gaps.
     fn max_encoded_nbytes(&self) -> u64 {
         let chunks = self.inner.max_encoded_nbytes().saturating_mul(self.inner_count());
-        chunks.saturating_add(self.index_nbytes).saturating_mul(2).saturating_add(1 << 16)
+        chunks
+            .saturating_add(self.index_nbytes)
+            .saturating_mul(2)
+            .saturating_add(1 << 16)
     }
 
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>> {

@@ -54,7 +54,11 @@ fn same_block(a: &Block, b: &Block) -> bool {
 
 /// The parts of a new shard in order, neighbours merged; None where every inner chunk is empty.
 pub fn assemble(sharding: &Sharding, chunks: &[InnerChunk]) -> Result<Option<Vec<Part>>> {
-    let mut at = if sharding.index_at_start() { sharding.index_nbytes() } else { 0 };
+    let mut at = if sharding.index_at_start() {
+        sharding.index_nbytes()
+    } else {
+        0
+    };
     let mut entries = Vec::with_capacity(chunks.len());
     let mut runs: Vec<InnerChunk> = Vec::new();
     for chunk in chunks {
@@ -67,13 +71,17 @@ pub fn assemble(sharding: &Sharding, chunks: &[InnerChunk]) -> Result<Option<Vec
             InnerChunk::New { from, to, .. } => (to - from) as u64,
         };
         entries.push(Some(Entry { offset: at, nbytes }));
-        at = at.checked_add(nbytes).ok_or_else(|| Error::limit("a shard of more than 2^64 bytes"))?;
+        at = at
+            .checked_add(nbytes)
+            .ok_or_else(|| Error::limit("a shard of more than 2^64 bytes"))?;
         match (runs.last_mut(), chunk) {
             (Some(InnerChunk::Old(last)), InnerChunk::Old(next)) if last.end() == next.offset => {
                 last.nbytes += next.nbytes;
             }
             (
-                Some(InnerChunk::New { block: last, to: end, .. }),
+                Some(InnerChunk::New {
+                    block: last, to: end, ..
+                }),
                 InnerChunk::New { block, from, to },
             ) if same_block(last, block) && *end == *from => *end = *to,
             _ => runs.push(chunk.clone()),
@@ -111,7 +119,13 @@ impl Sharding {
         buffer: Buffer,
         encoding: Encoding,
     ) -> Result<Vec<(u64, InnerChunk)>> {
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: Vec::new(), out: 0 });
+        let (mut coords, mut piece) = (
+            Vec::new(),
+            Piece {
+                axes: Vec::new(),
+                out: 0,
+            },
+        );
         let mut block = Vec::new();
         let mut ranges = Vec::new();
         for ordinal in ordinals {
@@ -119,18 +133,33 @@ impl Sharding {
             let number = self.inner_number(&coords);
             let encoded = self
                 .inner()
-                .encode_piece(old(ordinal).map(Bytes::Borrowed), piece.clone(), complete(&coords, &piece), buffer, encoding)
+                .encode_piece(
+                    old(ordinal).map(Bytes::Borrowed),
+                    piece.clone(),
+                    complete(&coords, &piece),
+                    buffer,
+                    encoding,
+                )
                 .map_err(|error| error.in_inner_chunk(&coords))?;
             let from = block.len();
             if let Some(bytes) = &encoded {
-                block.try_reserve(bytes.len()).map_err(|_| Error::memory(bytes.len() as u64))?;
+                block
+                    .try_reserve(bytes.len())
+                    .map_err(|_| Error::memory(bytes.len() as u64))?;
                 block.extend_from_slice(bytes);
             }
             ranges.push((number, encoded.is_some(), from, block.len()));
         }
         let block: Block = Arc::new(block);
         let chunk = |(number, stored, from, to)| match stored {
-            true => (number, InnerChunk::New { block: block.clone(), from, to }),
+            true => (
+                number,
+                InnerChunk::New {
+                    block: block.clone(),
+                    from,
+                    to,
+                },
+            ),
             false => (number, InnerChunk::Empty),
         };
         Ok(ranges.into_iter().map(chunk).collect())
@@ -138,16 +167,20 @@ impl Sharding {
 
     /// Encodes a whole shard in memory; None where every inner chunk is empty.
     pub fn encode_items(&self, items: &[u8], encoding: Encoding) -> Result<Option<Bytes<'static>>> {
-        let split = Split::new(&Piece::whole(&self.spec.shape, &self.spec.strides()), self.inner_shape());
+        let split = Split::new(
+            &Piece::whole(&self.spec.shape, &self.spec.strides()),
+            self.inner_shape(),
+        );
         // SAFETY: gathering only reads, and `items` is the whole shard in C order (the chain has checked).
         let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
-        let encoded =
-            self.encode_inner(&split, &mut (0..split.len()), &|_| None, &|_, _| true, buffer, encoding)?;
+        let encoded = self.encode_inner(&split, &mut (0..split.len()), &|_| None, &|_, _| true, buffer, encoding)?;
         let mut chunks = vec![InnerChunk::Empty; encoded.len()];
         for (number, chunk) in encoded {
             chunks[number as usize] = chunk;
         }
-        let Some(parts) = assemble(self, &chunks)? else { return Ok(None) };
+        let Some(parts) = assemble(self, &chunks)? else {
+            return Ok(None);
+        };
         concatenate(parts).map(Some)
     }
 }

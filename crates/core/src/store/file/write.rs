@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::read::OpenFile;
-use super::{Fsync, PARTIAL_PREFIX, PARTIAL_SUFFIX, Part, failed};
+use super::{Fsync, PARTIAL_PREFIX, PARTIAL_SUFFIX, Part, write_failed};
 use crate::error::{Error, Result};
 use crate::scratch;
 
@@ -71,12 +71,12 @@ impl Partial {
                 io::ErrorKind::NotFound if attempt < MAX_ATTEMPTS => match make_folders(folder, fsync) {
                     // A parent went away meanwhile: that is one more attempt.
                     Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                        return Err(failed("make folder", folder, &source));
+                        return Err(write_failed("make folder", folder, &source));
                     }
                     _ => {}
                 },
                 io::ErrorKind::AlreadyExists if attempt < MAX_ATTEMPTS => {}
-                _ => return Err(failed("make a file in", folder, &source)),
+                _ => return Err(write_failed("make a file in", folder, &source)),
             }
             attempt += 1;
         }
@@ -95,11 +95,11 @@ impl Partial {
         // NFS tells of a full disk only here.
         synced
             .and_then(|()| close(file))
-            .map_err(|source| failed("write", path, &source))
+            .map_err(|source| write_failed("write", path, &source))
     }
 
     fn publish(&mut self, path: &Path) -> Result<()> {
-        rename(&self.path, path).map_err(|source| failed("replace", path, &source))?;
+        rename(&self.path, path).map_err(|source| write_failed("replace", path, &source))?;
         self.published = true;
         Ok(())
     }
@@ -126,7 +126,7 @@ fn write_parts(file: &File, path: &Path, mut parts: &[Part], old: Option<&OpenFi
                     Part::Old { .. } => None,
                 });
                 slices.extend(news.take(MAX_SLICES));
-                write_all(file, &mut slices).map_err(|source| failed("write", path, &source))?;
+                write_all(file, &mut slices).map_err(|source| write_failed("write", path, &source))?;
                 slices.len()
             }
             Part::Old { offset, nbytes } => {
@@ -206,7 +206,7 @@ fn copy(file: &File, path: &Path, old: &OpenFile, mut offset: u64, mut nbytes: u
             Some(libc::EXDEV | libc::ENOSYS | libc::EINVAL | libc::EOPNOTSUPP | libc::EPERM) => {
                 return copy_blocks(file, path, old, offset, nbytes);
             }
-            _ => return Err(failed("write", path, &source)),
+            _ => return Err(write_failed("write", path, &source)),
         }
     }
     Ok(())
@@ -222,7 +222,8 @@ fn copy_blocks(mut file: &File, path: &Path, old: &OpenFile, mut offset: u64, mu
         let n = nbytes.min(COPY_NBYTES as u64);
         let block = &mut buffer[..n as usize];
         old.read_at(block, offset)?;
-        file.write_all(block).map_err(|source| failed("write", path, &source))?;
+        file.write_all(block)
+            .map_err(|source| write_failed("write", path, &source))?;
         offset += n;
         nbytes -= n;
     }
@@ -256,7 +257,7 @@ pub(super) fn make_folders(folder: &Path, fsync: Fsync) -> io::Result<bool> {
 /// Makes a rename or unlink durable.
 pub(super) fn sync_parent(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
-    sync_folder(folder).map_err(|source| failed("sync", folder, &source))
+    sync_folder(folder).map_err(|source| write_failed("sync", folder, &source))
 }
 
 #[cfg(unix)]

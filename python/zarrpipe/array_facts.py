@@ -1,0 +1,248 @@
+"""What an array is: all that its metadata, store and configuration say, without looking at chunks."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zarrpipe._types import MemoryOrder
+from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
+from zarrpipe.buffer import default_buffer_prototype
+from zarrpipe.chunking import inner_chunks
+from zarrpipe.codecs import parse_codecs
+from zarrpipe.display import ArrayInfo
+from zarrpipe.metadata import ArrayMetadata, basename
+from zarrpipe.spec import ArrayConfig, ArraySpec
+from zarrpipe.stored_chunks import chunk_shape
+
+if TYPE_CHECKING:
+    from zarrpipe.abc.store import Store
+    from zarrpipe.stores import StorePath
+
+__all__ = ["ArrayFacts"]
+
+
+class ArrayFacts:
+    """The part of `zarrpipe.Array` that does no input or output.
+
+    Parameters
+    ----------
+    metadata : ArrayMetadata
+        The array's document.
+    store_path : StorePath
+        Where it lies.
+    config : ArrayConfig
+        How it is read and written.
+    codecs : tuple of codec, optional
+        The chain as objects; by default those that the document names.
+    """
+
+    def __init__(
+        self,
+        metadata: ArrayMetadata,
+        store_path: StorePath,
+        config: ArrayConfig,
+        codecs: tuple[Any, ...] | None = None,
+    ) -> None:
+        self._metadata = metadata
+        self._store_path = store_path
+        self._config = config
+        self._given_codecs = codecs
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in ("_metadata", "_store_path", "_config", "_given_codecs")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    # Where it lies
+
+    @property
+    def metadata(self) -> ArrayMetadata:
+        """The array's document, as it was read or written last."""
+        return self._metadata
+
+    @property
+    def config(self) -> ArrayConfig:
+        """How the array is read and written."""
+        return self._config
+
+    @property
+    def store_path(self) -> StorePath:
+        """The store and the path together."""
+        return self._store_path
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self._store_path.store
+
+    @property
+    def path(self) -> str:
+        """The path in the store, without slashes at its ends; "" for the root."""
+        return self._store_path.path
+
+    @property
+    def name(self) -> str:
+        """The path with a slash in front, as in h5py."""
+        return "/" + self.path
+
+    @property
+    def basename(self) -> str:
+        """The last part of the path."""
+        return basename(self.path)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self.store.read_only
+
+    # Shape and type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._metadata.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._metadata.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of items."""
+        return math.prod(self._metadata.shape)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The data type of arrays read."""
+        dtype: np.dtype[Any] = self._metadata.data_type.to_native_dtype()
+        return dtype
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an item."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The array's size in memory, in bytes."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def fill_value(self) -> Any:
+        """What items that were never written read as."""
+        return self._metadata.fill_value
+
+    @property
+    def order(self) -> MemoryOrder:
+        """The memory layout of arrays read."""
+        return self._config.order
+
+    # Chunks. `_chunk_shape` is the shape of what has a key: a shard, where there are shards.
+
+    @cached_property
+    def _chunk_shape(self) -> tuple[int, ...]:
+        return chunk_shape(self._metadata)
+
+    @cached_property
+    def _inner_chunks(self) -> tuple[int, ...] | None:
+        return inner_chunks(self._metadata.codecs)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """The shape of a chunk; with shards, of the chunks inside them."""
+        return self._inner_chunks or self._chunk_shape
+
+    @property
+    def shards(self) -> tuple[int, ...] | None:
+        """The shape of a shard; None where there are no shards."""
+        return self._chunk_shape if self._inner_chunks is not None else None
+
+    @property
+    def cdata_shape(self) -> tuple[int, ...]:
+        """How many chunks there are along each axis."""
+        return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
+
+    @property
+    def nchunks(self) -> int:
+        """How many chunks there are, stored or not."""
+        return math.prod(self.cdata_shape)
+
+    # The chain
+
+    @cached_property
+    def codecs(self) -> tuple[Any, ...]:
+        """The whole chain, in the order of encoding."""
+        return parse_codecs(self._metadata.codecs) if self._given_codecs is None else self._given_codecs
+
+    @property
+    def _item_codecs(self) -> tuple[Any, ...]:
+        """The codecs that `filters`, `serializer` and `compressors` speak of: with shards, those inside."""
+        sharding = [codec for codec in self.codecs if getattr(codec, "name", None) == "sharding_indexed"]
+        return tuple(sharding[0].codecs) if sharding else self.codecs
+
+    @property
+    def filters(self) -> tuple[Any, ...]:
+        """The array-to-array codecs; with shards, those inside."""
+        return tuple(codec for codec in self._item_codecs if isinstance(codec, ArrayArrayCodec))
+
+    @property
+    def serializer(self) -> Any:
+        """The array-to-bytes codec; with shards, that inside."""
+        return next(codec for codec in self._item_codecs if isinstance(codec, ArrayBytesCodec))
+
+    @property
+    def compressors(self) -> tuple[Any, ...]:
+        """The bytes-to-bytes codecs; with shards, those inside."""
+        return tuple(codec for codec in self._item_codecs if isinstance(codec, BytesBytesCodec))
+
+    @cached_property
+    def _chunk_spec(self) -> ArraySpec:
+        data_type, fill_value = self._metadata.data_type, self._metadata.fill_value
+        return ArraySpec(self._chunk_shape, data_type, fill_value, self._config, default_buffer_prototype())
+
+    # How it shows itself
+
+    @property
+    def info(self) -> ArrayInfo:
+        """What the array is, without looking into its store."""
+        return self._info()
+
+    def _info(self, **counted: int) -> ArrayInfo:
+        return ArrayInfo(
+            zarr_format=self._metadata.zarr_format,
+            data_type=str(self.dtype),
+            shape=self.shape,
+            chunk_shape=self.chunks,
+            shard_shape=self.shards,
+            fill_value=self.fill_value,
+            order=self.order,
+            read_only=self.read_only,
+            store_type=type(self.store).__name__,
+            codecs=tuple(map(repr, self.codecs)),
+            count_bytes=self.nbytes,
+            **counted,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Array {self._store_path} shape={self.shape} dtype={self.dtype}>"
+
+    # Identity
+
+    def __eq__(self, other: object) -> bool:
+        # By what they are, not item by item as in NumPy: comparing items would read both.
+        if not isinstance(other, ArrayFacts):
+            return NotImplemented
+        return self.path == other.path and self.store == other.store and self._metadata == other._metadata
+
+    def __hash__(self) -> int:
+        # The metadata of an array can change, its place cannot.
+        return hash((type(self.store), self.path))
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        return ("zarrpipe.Array", str(self._store_path), self._metadata.to_bytes(), self._config)

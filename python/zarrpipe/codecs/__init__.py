@@ -1,0 +1,29 @@
+"""Codecs: the registry, and one module for each that is built in (its configuration; the work is done in Rust)."""
+
+from zarrpipe.codecs.blosc import BloscCodec
+from zarrpipe.codecs.bytes import BytesCodec
+from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs, parse_codec, parse_codecs
+from zarrpipe.codecs.crc32c import Crc32cCodec
+from zarrpipe.codecs.gzip import GzipCodec
+from zarrpipe.codecs.registry import get_codec_class, register_codec, unregister_codec
+from zarrpipe.codecs.sharding_indexed import ShardingCodec
+from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.codecs.zstd import ZstdCodec
+
+__all__ = [
+    "BloscCodec",
+    "BytesCodec",
+    "Crc32cCodec",
+    "GzipCodec",
+    "ShardingCodec",
+    "TransposeCodec",
+    "ZstdCodec",
+    "codec_documents",
+    "compile_chain",
+    "evolve_codecs",
+    "get_codec_class",
+    "parse_codec",
+    "parse_codecs",
+    "register_codec",
+    "unregister_codec",
+]

@@ -1,0 +1,53 @@
+"""`bytes`: items as they are, in one byte order.
+
+In JSON: ``{"name": "bytes", "configuration": {"endian": "little"}}``; without configuration for items of one byte.
+
+Source: Zarr v3 codecs, "Bytes codec" (https://zarr-specs.readthedocs.io/en/latest/v3/codecs/bytes/index.html).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from zarrpipe._types import JSON, Endianness
+from zarrpipe.abc.buffer import Buffer, NDBuffer
+from zarrpipe.abc.codec import ArrayBytesCodec
+from zarrpipe.codecs.native import NativeCodec, check_choice
+
+__all__ = ["BytesCodec"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
+    """Items in C order.
+
+    Parameters
+    ----------
+    endian : {"little", "big"}, optional
+        The byte order of what is stored; None for items of one byte.
+
+    Raises
+    ------
+    MetadataError
+        It is another word.
+
+    Examples
+    --------
+    >>> BytesCodec().to_dict()
+    {'name': 'bytes', 'configuration': {'endian': 'little'}}
+    """
+
+    endian: Endianness | None = "little"
+
+    name: ClassVar[str] = "bytes"
+    is_fixed_size = True
+
+    def __post_init__(self) -> None:
+        if self.endian is not None:
+            check_choice(self.endian, "endian", ("little", "big"))
+
+    @classmethod
+    def _defaults(cls, configuration: dict[str, JSON]) -> dict[str, JSON]:
+        # In a document absence means items of one byte, not the default of new codecs.
+        return {"endian": None, **configuration}

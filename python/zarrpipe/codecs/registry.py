@@ -1,0 +1,106 @@
+"""Which class a codec's name means.
+
+In this order: what the user registered; the built-in table; the entry points ``zarrpipe.codecs`` of installed
+packages; and, for names that none of these know, the codecs of other libraries.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from zarrpipe.errors import UnsupportedError
+
+__all__ = ["BUILT_IN", "get_codec_class", "register_codec", "unregister_codec"]
+
+BUILT_IN: dict[str, tuple[str, str]] = {
+    "bytes": ("zarrpipe.codecs.bytes", "BytesCodec"),
+    "transpose": ("zarrpipe.codecs.transpose", "TransposeCodec"),
+    "gzip": ("zarrpipe.codecs.gzip", "GzipCodec"),
+    "zstd": ("zarrpipe.codecs.zstd", "ZstdCodec"),
+    "blosc": ("zarrpipe.codecs.blosc", "BloscCodec"),
+    "crc32c": ("zarrpipe.codecs.crc32c", "Crc32cCodec"),
+    "sharding_indexed": ("zarrpipe.codecs.sharding_indexed", "ShardingCodec"),
+}
+"""Module and class by name. By name, because the sharding codec itself needs the registry."""
+
+_ENTRY_POINTS = "zarrpipe.codecs"
+
+# Names whose codecs are known to lie elsewhere, by how they begin, and the package.
+_KNOWN_ELSEWHERE = {"numcodecs.": "numcodecs", "zfp": "zarrpipe[zfp]", "imagecodecs_": "imagecodecs"}
+
+_registered: dict[str, type[Any]] = {}
+
+
+def register_codec(key: str, codec_cls: type[Any]) -> None:
+    """Make a class the one for a codec's name: before the built-in one, if there is one.
+
+    Parameters
+    ----------
+    key : str
+        The name in metadata documents.
+    codec_cls : type
+        A codec's class, with `from_dict`.
+
+    Examples
+    --------
+    >>> from zarrpipe.codecs import GzipCodec
+    >>> register_codec("example.gzip", GzipCodec)
+    >>> get_codec_class("example.gzip").__name__
+    'GzipCodec'
+    >>> unregister_codec("example.gzip")
+    """
+    _registered[key] = codec_cls
+
+
+def unregister_codec(key: str) -> None:
+    """Forget what `register_codec` was told of a name; KeyError if it was told nothing."""
+    del _registered[key]
+
+
+def get_codec_class(key: str) -> type[Any]:
+    """Return the class of a codec's name.
+
+    Parameters
+    ----------
+    key : str
+        The name in metadata documents.
+
+    Raises
+    ------
+    UnsupportedError
+        There is none; where it is known, the message says which package has the codec.
+    """
+    if key in _registered:
+        return _registered[key]
+    if key in BUILT_IN:
+        module, name = BUILT_IN[key]
+        return _as_class(getattr(import_module(module), name))
+    for entry_point in entry_points(group=_ENTRY_POINTS, name=key):
+        return _as_class(entry_point.load())
+    found = _foreign_codec_class(key)
+    if found is not None:
+        return found
+    raise UnsupportedError(_unknown(key))
+
+
+def _as_class(found: Any) -> type[Any]:
+    if not isinstance(found, type):
+        raise UnsupportedError(f"the entry point of the codec is not a class but {found!r}")
+    return found
+
+
+def _foreign_codec_class(key: str) -> type[Any] | None:  # noqa: ARG001
+    """Return the class of a codec of zarr-python or numcodecs.
+
+    These come with `zarrpipe.codecs.foreign`, which converts specs and buffers: until then there are none.
+    """
+    return None
+
+
+def _unknown(key: str) -> str:
+    for start, package in _KNOWN_ELSEWHERE.items():
+        if key.startswith(start):
+            return f"the codec {key!r} needs the package {package}, whose codecs are not supported yet"
+    return f"the codec {key!r} is not implemented; built in are {', '.join(BUILT_IN)}"

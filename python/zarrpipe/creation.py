@@ -1,0 +1,255 @@
+"""New arrays: from what a user asks for to the document that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, ZarrFormat
+from zarrpipe.abc.metadata import parse_shapelike
+from zarrpipe.array import Array
+from zarrpipe.buffer import default_buffer_prototype
+from zarrpipe.chunking import ChunksLike, ShardsLike, auto_shards, inner_chunks, parse_chunks, parse_shards
+from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
+from zarrpipe.dtypes import ZDType, parse_dtype
+from zarrpipe.dtypes.registry import ZDTypeLike
+from zarrpipe.errors import MetadataError, UnsupportedError
+from zarrpipe.metadata import (
+    ArrayMetadata,
+    ChunkKeyEncoding,
+    DefaultChunkKeyEncoding,
+    RegularChunkGrid,
+    parse_chunk_key_encoding,
+)
+from zarrpipe.nodes import NodeAccess, create_node
+from zarrpipe.spec import ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
+from zarrpipe.stores import StorePath
+
+__all__ = ["ArrayOptions", "ChunkKeyEncodingLike", "CodecLike", "CodecsLike", "NewArray", "plan_array"]
+
+CodecLike: TypeAlias = Any
+"""A codec's document, its name, or an object."""
+CodecsLike: TypeAlias = Iterable[CodecLike] | CodecLike | Literal["auto"] | None
+ChunkKeyEncodingLike: TypeAlias = ChunkKeyEncoding | Mapping[str, JSON] | tuple[str, str] | str
+
+
+class ArrayOptions(TypedDict, total=False):
+    """What `create_array` takes beside the place of the array: see there."""
+
+    shape: ShapeLike | None
+    dtype: ZDTypeLike | None
+    data: npt.ArrayLike | None
+    chunks: ChunksLike
+    shards: ShardsLike
+    filters: CodecsLike
+    compressors: CodecsLike
+    serializer: CodecLike
+    codecs: Iterable[CodecLike] | None
+    fill_value: Any
+    order: MemoryOrder | None
+    zarr_format: ZarrFormat | None
+    attributes: Mapping[str, JSON] | None
+    chunk_key_encoding: ChunkKeyEncodingLike | None
+    dimension_names: DimensionNames
+    overwrite: bool
+    config: ArrayConfigLike | None
+    write_data: bool
+
+
+class NewArray:
+    """An array that is planned and not written yet.
+
+    Parameters
+    ----------
+    metadata : ArrayMetadata
+        Its document.
+    codecs : tuple of codec
+        Its chain.
+    options : ArrayOptions
+        What the user asked for.
+    data : numpy.ndarray, optional
+        What it will hold.
+    """
+
+    def __init__(
+        self,
+        metadata: ArrayMetadata,
+        codecs: tuple[Any, ...],
+        options: ArrayOptions,
+        data: npt.NDArray[Any] | None,
+    ) -> None:
+        self._metadata = metadata
+        self._codecs = codecs
+        self._options = options
+        self.data = data
+
+    async def write(self, access: NodeAccess, store_path: StorePath) -> Array:
+        """Write the document, and return the array; its data are still to be written.
+
+        Raises
+        ------
+        NodeExistsError
+            There is a node at the path, or an array above it.
+        ReadOnlyError
+            The store refuses writes.
+        """
+        overwrite = self._options.get("overwrite", False)
+        await create_node(access, store_path.path, self._metadata, overwrite=overwrite)
+        config = parse_array_config(_parse_config(self._options.get("config"), self._options.get("order")))
+        return Array(self._metadata, store_path, config, self._codecs)
+
+
+def plan_array(options: ArrayOptions) -> NewArray:
+    """Plan an array. All that can be wrong with what the user asks for is found here, before anything is written.
+
+    Parameters
+    ----------
+    options : ArrayOptions
+        See `zarrpipe.create_array`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The options contradict each other, or have impossible values.
+    MetadataError
+        The codecs do not fit each other or the data type.
+    UnsupportedError
+        They ask for what is not implemented.
+    """
+    _check_format(options.get("zarr_format"))
+    data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
+    item_nbytes = data_type.to_native_dtype().itemsize
+    if options.get("codecs") is None:
+        chunk_shape, codecs = _plan_parts(options, shape, item_nbytes)
+    else:
+        chunk_shape, codecs = _plan_chain(options, shape, item_nbytes)
+    fill_value = options.get("fill_value")
+    fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
+    spec = ArraySpec(chunk_shape, data_type, fill_value, parse_array_config(None), default_buffer_prototype())
+    codecs = evolve_codecs(codecs, spec)
+    compile_chain(codecs, spec)
+    metadata = ArrayMetadata(
+        shape=shape,
+        data_type=data_type,
+        chunk_grid=RegularChunkGrid(chunk_shape),
+        chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding")),
+        fill_value=fill_value,
+        codecs=tuple(codec_documents(codecs)),
+        attributes=dict(options.get("attributes") or {}),
+        dimension_names=_as_tuple(options.get("dimension_names")),
+    )
+    return NewArray(metadata, codecs, options, data if options.get("write_data", True) else None)
+
+
+def _as_tuple(names: DimensionNames) -> tuple[str | None, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _check_format(zarr_format: object) -> None:
+    if zarr_format == 2:
+        raise UnsupportedError("arrays of Zarr format 2 are not implemented yet")
+    if zarr_format not in (3, None):
+        raise ValueError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+
+
+def _parse_data(
+    data: npt.ArrayLike | None, shape: ShapeLike | None, dtype: ZDTypeLike | None
+) -> tuple[npt.NDArray[Any] | None, tuple[int, ...], ZDType[Any, Any]]:
+    if data is None:
+        if shape is None or dtype is None:
+            missing = "shape" if shape is None else "dtype"
+            raise ValueError(f"an array is made from data, or from shape and dtype: {missing} is missing")
+        return None, parse_shapelike(shape), parse_dtype(dtype)
+    if shape is not None or dtype is not None:
+        raise ValueError("the shape and the data type are those of the data: do not give them beside it")
+    items = np.asarray(data)
+    return items, items.shape, parse_dtype(items.dtype)
+
+
+def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[CodecLike, ...]:
+    """Several codecs, one, none, or the default."""
+    if isinstance(codecs, str) and codecs == "auto":
+        return default
+    if codecs is None:
+        return ()
+    if isinstance(codecs, str | Mapping) or not isinstance(codecs, Iterable):
+        return (codecs,)
+    return tuple(codecs)
+
+
+def _plan_parts(
+    options: ArrayOptions, shape: tuple[int, ...], item_nbytes: int
+) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """Return the shape of what has a key, and the chain of filters, serializer, compressors and shards."""
+    shards = options.get("shards")
+    chunks = parse_chunks(options.get("chunks", "auto"), shape, item_nbytes, in_shards=shards is not None)
+    shard_shape, index_location = parse_shards(shards, chunks, shape, item_nbytes)
+    serializer = options.get("serializer", "auto")
+    if serializer is None or (isinstance(serializer, str) and serializer == "auto"):
+        serializer = {"name": "bytes"}
+        if item_nbytes > 1:
+            serializer["configuration"] = {"endian": "little"}
+    zstd = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
+    codecs = parse_codecs(
+        [
+            *_parse_list(options.get("filters", "auto"), ()),
+            serializer,
+            *_parse_list(options.get("compressors", "auto"), (zstd,)),
+        ]
+    )
+    if shard_shape is None:
+        return chunks, codecs
+    index_codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+    configuration = {
+        "chunk_shape": list(chunks),
+        "codecs": codecs,
+        "index_codecs": index_codecs,
+        "index_location": index_location,
+    }
+    return shard_shape, parse_codecs([{"name": "sharding_indexed", "configuration": configuration}])
+
+
+def _plan_chain(
+    options: ArrayOptions, shape: tuple[int, ...], item_nbytes: int
+) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """Return the shape of what has a key, and the chain that the user gives as a whole."""
+    for name in ("filters", "serializer", "compressors"):
+        given: Any = options.get(name, "auto")
+        if given is not None and not (isinstance(given, str) and given == "auto"):
+            raise ValueError(f"codecs= is the whole chain: leave out {name}=, or write the chain as its parts")
+    if options.get("shards") is not None:
+        raise ValueError("codecs= is the whole chain: shards are its sharding_indexed codec, and chunks= their shape")
+    codecs = parse_codecs(options.get("codecs") or ())
+    if not codecs:
+        raise MetadataError("an array has at least one codec", at="/codecs")
+    chunks = options.get("chunks", "auto")
+    inner = inner_chunks(codec_documents(codecs))
+    if inner is not None and (chunks is None or chunks is True or (isinstance(chunks, str) and chunks == "auto")):
+        if len(inner) != len(shape):
+            raise ValueError(f"chunks have {len(inner)} axes, but the array has {len(shape)}")
+        return auto_shards(shape, inner, item_nbytes), codecs
+    return parse_chunks(chunks, shape, item_nbytes), codecs
+
+
+def _parse_chunk_key_encoding(encoding: ChunkKeyEncodingLike | None) -> ChunkKeyEncoding:
+    """Return an encoding, also from ("default", "/") and {"name": "v2", "separator": "."}, as in zarr-python."""
+    if encoding is None:
+        return DefaultChunkKeyEncoding()
+    if isinstance(encoding, tuple):
+        name, separator = encoding
+        return parse_chunk_key_encoding({"name": name, "configuration": {"separator": separator}})
+    if isinstance(encoding, Mapping) and "separator" in encoding:
+        document = {name: value for name, value in encoding.items() if name != "separator"}
+        return parse_chunk_key_encoding({**document, "configuration": {"separator": encoding["separator"]}})
+    return parse_chunk_key_encoding(encoding)
+
+
+def _parse_config(config: ArrayConfigLike | None, order: MemoryOrder | None) -> ArrayConfigLike | None:
+    if order is None:
+        return config
+    if config is None:
+        return ArrayConfigParams(order=order)
+    raise ValueError("the order is a part of config=: do not give it twice")

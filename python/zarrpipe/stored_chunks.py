@@ -1,0 +1,82 @@
+"""Which chunks of an array are stored.
+
+A chunk here is what has a key: a shard, where the array has shards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+
+from zarrpipe.errors import UnsupportedError
+from zarrpipe.metadata import ArrayMetadata, RegularChunkGrid, join_key
+from zarrpipe.nodes import NodeAccess
+
+__all__ = ["chunk_count", "chunk_shape", "count_inside", "grid_shape", "is_inside", "stored_chunks"]
+
+
+def chunk_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
+    """Return the shape of what has a key.
+
+    Raises
+    ------
+    UnsupportedError
+        The grid is not regular.
+    """
+    if not isinstance(metadata.chunk_grid, RegularChunkGrid):
+        raise UnsupportedError(f"arrays with a {metadata.chunk_grid.name!r} grid are not implemented")
+    return metadata.chunk_grid.chunk_shape
+
+
+def grid_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
+    """How many chunks there are along each axis."""
+    return tuple(
+        -(-length // chunk) for length, chunk in zip(metadata.shape, chunk_shape(metadata), strict=True)
+    )
+
+
+async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) -> list[tuple[int, ...]]:
+    """Return the coordinates of the chunks that are stored, those outside of the array too where the store can list.
+
+    Parameters
+    ----------
+    access : NodeAccess
+        The store.
+    path : str
+        The array's path.
+    metadata : ArrayMetadata
+        The array's.
+    """
+    if access.store.supports_listing:
+        return list(_parse_keys(await access.keys(path), path, metadata))
+    coords = product(*map(range, grid_shape(metadata)))
+    return [at for at in coords if await access.exists(join_key(path, metadata.encode_chunk_key(at)))]
+
+
+def _parse_keys(keys: list[str], path: str, metadata: ArrayMetadata) -> Iterator[tuple[int, ...]]:
+    start = len(join_key(path, ""))
+    for key in keys:
+        with suppress(ValueError):  # the document, or something else that lies there
+            coords = metadata.chunk_key_encoding.decode_chunk_key(key[start:])
+            if not metadata.shape and coords == (0,):
+                coords = ()  # key encoding v2 has the one key for both
+            if len(coords) == len(metadata.shape):
+                yield coords
+
+
+def is_inside(coords: tuple[int, ...], grid: tuple[int, ...]) -> bool:
+    """Whether a grid has a chunk with these coordinates."""
+    return all(at < count for at, count in zip(coords, grid, strict=True))
+
+
+def count_inside(coords: list[tuple[int, ...]], metadata: ArrayMetadata) -> int:
+    """How many of these chunks are inside of the array."""
+    grid = grid_shape(metadata)
+    return sum(is_inside(at, grid) for at in coords)
+
+
+def chunk_count(metadata: ArrayMetadata) -> int:
+    """How many chunks the array has, stored or not."""
+    return math.prod(grid_shape(metadata))

@@ -1,0 +1,199 @@
+"""Python stores as the engine asks them: byte ranges of keys, in bytes-likes, at once or awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_supports_sync_io
+from zarrpipe.buffer import default_buffer_prototype
+from zarrpipe.config import config
+from zarrpipe.stores.local import LocalStore
+from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
+
+if TYPE_CHECKING:
+    from zarrpipe import _core
+
+__all__ = ["AsyncAdapter", "AsyncStoreAdapter", "StoreAdapter", "async_adapter", "core_store", "supports_sync"]
+
+Range = tuple[int | None, int] | None
+
+
+class AsyncAdapter(Protocol):
+    """What the driver asks of a store that must be awaited."""
+
+    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
+        """Return a bytes-like for each range, or None where the key has no value."""
+
+    async def set(self, key: str, data: Any) -> None:
+        """Store a bytes-like."""
+
+    async def delete(self, key: str) -> None:
+        """Delete a key."""
+
+
+class Words:
+    """The classes in which an object is asked: zarrpipe's, or zarr-python's for what is zarr-python's.
+
+    Parameters
+    ----------
+    item : object
+        A store, or the getter of a key.
+    """
+
+    def __init__(self, item: object) -> None:
+        if is_zarr_object(item):
+            self._range, self._suffix = zarr_requests()
+            self.prototype: Any = zarr_prototype()
+        else:
+            self._range, self._suffix = RangeByteRequest, SuffixByteRequest
+            self.prototype = default_buffer_prototype()
+
+    def request(self, part: Range) -> Any:
+        """Return the byte request for a range."""
+        if part is None:
+            return None
+        start, stop = part
+        return self._suffix(stop) if start is None else self._range(start, stop)
+
+    def buffer(self, data: Any) -> Any:
+        """Return a buffer over a bytes-like."""
+        return self.prototype.buffer.from_bytes(memoryview(data))
+
+
+def found(answers: Sequence[Any]) -> Sequence[Any] | None:
+    """Return buffers as bytes-likes; None where the key has no value."""
+    if any(answer is None for answer in answers):
+        return None
+    return [answer.as_numpy_array() for answer in answers]
+
+
+class StoreAdapter:
+    """A store that answers at once: `_core.StoreAdapter`. Workers call it.
+
+    Parameters
+    ----------
+    store : Store
+        With `get_sync`, `set_sync` and `delete_sync`.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._words = Words(store)
+
+    def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
+        """Return a bytes-like for each range, or None where the key has no value."""
+        words, get = self._words, self._store.get_sync
+        return found([get(key, prototype=words.prototype, byte_range=words.request(part)) for part in ranges])
+
+    def set(self, key: str, data: Any) -> None:
+        """Store a bytes-like."""
+        self._store.set_sync(key, self._words.buffer(data))
+
+    def delete(self, key: str) -> None:
+        """Delete a key."""
+        self._store.delete_sync(key)
+
+
+class AsyncStoreAdapter:
+    """A store that must be awaited, as the driver asks it.
+
+    Parameters
+    ----------
+    store : Store
+        zarrpipe's, or anything with `get`, `set` and `delete` of the same meaning.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._words = Words(store)
+
+    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
+        """Return a bytes-like for each range, all of them asked for at once, or None where the key has no value."""
+        words, get = self._words, self._store.get
+        if len(ranges) == 1:
+            return found([await get(key, words.prototype, words.request(ranges[0]))])
+        return found(await asyncio.gather(*(get(key, words.prototype, words.request(part)) for part in ranges)))
+
+    async def set(self, key: str, data: Any) -> None:
+        """Store a bytes-like."""
+        await self._store.set(key, self._words.buffer(data))
+
+    async def delete(self, key: str) -> None:
+        """Delete a key."""
+        await self._store.delete(key)
+
+
+def async_adapter(store: Any) -> AsyncAdapter:
+    """Return what the driver asks for a store; an adapter is one already."""
+    # A store's `get` takes a prototype; an adapter's does not.
+    if getattr(store, "is_adapter", False) or isinstance(store, AsyncStoreAdapter):
+        adapter: AsyncAdapter = store
+        return adapter
+    return AsyncStoreAdapter(store)
+
+
+def supports_sync(store: object) -> bool:
+    """Whether a store can be asked without an event loop."""
+    return _store_supports_sync_io(store)
+
+
+def is_native(store: object) -> bool:
+    """Whether Rust may read and write the files of a store itself: a LocalStore proper, ours or zarr-python's.
+
+    A subclass or a wrapper may do anything in its methods, so these are called.
+    """
+    if type(store) is LocalStore:
+        return True
+    return type(store).__name__ == "LocalStore" and type(store).__module__.startswith("zarr.storage")
+
+
+def core_store(store: Any) -> _core.Store:
+    """Return a store as the engine takes it.
+
+    Parameters
+    ----------
+    store : Store
+        zarrpipe's or zarr-python's, or an object with their methods.
+
+    Returns
+    -------
+    _core.Store
+        Native for local files; else one that calls the store's methods, or, where these must be awaited, one whose
+        requests `zarrpipe.driver` answers.
+    """
+    from zarrpipe import _core
+
+    read_only = bool(getattr(store, "read_only", False))
+    if is_native(store):
+        return _core.Store.local(str(store.root), read_only=read_only, fsync=config.current.fsync)
+    if supports_sync(store):
+        return _core.Store.python(StoreAdapter(store), identity_of(store), read_only=read_only)
+    merge_gap = config.current.io_merge_gap_nbytes
+    return _core.Store.python(None, identity_of(store), read_only=read_only, merge_gap=merge_gap)
+
+
+# Stores seen, by type: equal ones share the locks of their keys. Weak, so that none is kept alive for it.
+_seen: dict[type, list[tuple[weakref.ref[Any], str]]] = {}
+
+
+def identity_of(store: Any) -> str:
+    """Return the name under which the keys of a store are locked: one for equal stores of the same type."""
+    backing = getattr(store, "_store_dict", None)
+    if backing is not None:
+        return f"memory:{id(backing)}"
+    cls = type(store)
+    alive = [(ref, name) for ref, name in _seen.get(cls, ()) if ref() is not None]
+    for ref, name in alive:
+        if ref() is store or ref() == store:
+            return name
+    name = f"{cls.__module__}.{cls.__qualname__}:{id(store)}"
+    try:
+        alive.append((weakref.ref(store), name))
+    except TypeError:
+        # It cannot be remembered; then it is told by its id alone.
+        return name
+    _seen[cls] = alive
+    return name
