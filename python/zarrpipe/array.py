@@ -21,7 +21,7 @@ from zarrpipe.array_facts import ArrayFacts
 from zarrpipe.attributes import Attributes
 from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
-from zarrpipe.driver import drive, sync
+from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import ConflictError, SelectionError, UnsupportedError
 from zarrpipe.metadata import ArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess, NodeMetadata, change_node, check_writable, load_array, run
@@ -102,6 +102,7 @@ class Array(ArrayFacts):
 
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
         engine = self._engine
+        apply_settings()
         try:
             if engine.needs_loop:
                 return self._finish(engine.start_read(selection))
@@ -111,7 +112,7 @@ class Array(ArrayFacts):
 
     def _finish(self, run_: _core.Run) -> Any:
         """Wait for a call that needs an event loop."""
-        return sync(drive(run_, self.store))
+        return sync(lambda: drive(run_, self.store), self.store)
 
     def _selected_shape(self, selection: Any) -> tuple[int, ...]:
         try:

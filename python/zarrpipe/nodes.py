@@ -14,8 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from zarrpipe.abc.store import Store, _store_supports_sync_io
-from zarrpipe.buffer import default_buffer_prototype
+from zarrpipe.abc.store import Store
 from zarrpipe.driver import sync
 from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, UnsupportedError
 from zarrpipe.metadata import (
@@ -26,6 +25,7 @@ from zarrpipe.metadata import (
     parent_paths,
     parse_node,
 )
+from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
 
 __all__ = [
     "NodeAccess",
@@ -47,7 +47,6 @@ NodeMetadata = ArrayMetadata | GroupMetadata
 T = TypeVar("T")
 M = TypeVar("M", ArrayMetadata, GroupMetadata)
 
-_PROTOTYPE: Final = default_buffer_prototype()
 _LOCK_POLL_S: Final = 0.001
 
 
@@ -65,31 +64,29 @@ class NodeAccess:
 
     def __init__(self, store: Store, *, blocking: bool) -> None:
         self.store: Any = store
-        self.is_sync = _store_supports_sync_io(store)
+        self.is_sync = supports_sync(store)
         self.blocking = blocking and self.is_sync
+        # Stores of zarr-python are asked in their own classes.
+        self._adapter, self._awaited = StoreAdapter(store), AsyncStoreAdapter(store)
 
     async def get(self, key: str) -> bytes | None:
         """Return the value of a key; None if there is no such key."""
-        if self.blocking:
-            value = self.store.get_sync(key, prototype=_PROTOTYPE)
-        else:
-            value = await self.store.get(key, _PROTOTYPE)
-        return None if value is None else value.to_bytes()
+        found = self._adapter.get(key, [None]) if self.blocking else await self._awaited.get(key, [None])
+        return None if found is None else memoryview(found[0]).tobytes()
 
     async def set(self, key: str, data: bytes) -> None:
         """Store a value."""
-        value = _PROTOTYPE.buffer.from_bytes(data)
         if self.blocking:
-            self.store.set_sync(key, value)
+            self._adapter.set(key, data)
         else:
-            await self.store.set(key, value)
+            await self._awaited.set(key, data)
 
     async def delete(self, key: str) -> None:
         """Delete a key; no error if there is none."""
         if self.blocking:
-            self.store.delete_sync(key)
+            self._adapter.delete(key)
         else:
-            await self.store.delete(key)
+            await self._awaited.delete(key)
 
     async def delete_dir(self, path: str) -> None:
         """Delete all keys below a path."""
@@ -117,7 +114,7 @@ class NodeAccess:
 
     async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         # Stores list in coroutines only, which may suspend.
-        return sync(coroutine) if self.blocking else await coroutine
+        return sync(lambda: coroutine, self.store) if self.blocking else await coroutine
 
 
 def _as_prefix(path: str) -> str:
@@ -144,9 +141,9 @@ def run(store: Store, operation: Callable[[NodeAccess], Coroutine[Any, Any, T]])
         The store needs an event loop, and the caller is on it.
     """
     access = NodeAccess(store, blocking=True)
-    coroutine = operation(access)
     if not access.is_sync:
-        return sync(coroutine)
+        return sync(lambda: operation(access), store)
+    coroutine = operation(access)
     try:
         coroutine.send(None)
     except StopIteration as end:

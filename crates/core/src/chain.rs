@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::codec::sharding_indexed::Sharding;
-use crate::codec::{self, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Expect, Resolve, Stage};
+use crate::codec::{self, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Expect, Partial, Resolve, Stage};
 use crate::copy::{self, Buffer, Direction};
 use crate::dtype;
 use crate::error::{Error, Kind, Result};
@@ -108,6 +108,7 @@ impl Chain {
         };
         let suspends = arrays.iter().any(|codec| codec.suspends())
             || serializer.suspends()
+            || serializer.partial() != Partial::default()
             || serializer.sharding().is_some_and(|sharding| sharding.inner().suspends)
             || compressors.iter().any(|(codec, _)| codec.suspends());
         Ok(Chain {
@@ -179,6 +180,15 @@ impl Chain {
         let uniform = self.spec.layout.swap_runs.is_empty() || self.spec.layout.uniform_component().is_some();
         let swap = self.serializer.plain()?;
         (self.folds() && self.compressors.is_empty() && (uniform || !swap)).then_some(swap)
+    }
+
+    /// What the serializer does by itself with parts of a value: only where it is the whole chain.
+    pub fn open_partial(&self) -> Partial {
+        if self.stage_count() == 1 {
+            self.serializer.partial()
+        } else {
+            Partial::default()
+        }
     }
 
     /// Every stage in order, with its name.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use serde_json::{Value, json};
-use zarrpipe_core::codec::{ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Codec, Expect, Stage};
+use zarrpipe_core::codec::{ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Codec, Expect, Partial, Stage};
 use zarrpipe_core::error::{Error, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::spec::ChunkSpec;
@@ -31,6 +31,7 @@ pub struct PyCodec {
     /// Behind an array-to-array codec.
     encoded: Option<ChunkSpec>,
     encoded_nbytes: Option<u64>,
+    partial: Partial,
 }
 
 impl PyCodec {
@@ -95,12 +96,19 @@ fn make(py: Python<'_>, object: Py<PyAny>, number: u64, spec: &ChunkSpec) -> PyR
         spec: spec.clone(),
         encoded,
         encoded_nbytes: None,
+        partial: Partial::default(),
         object,
     };
     Ok(match kind.as_str() {
         "array_array" => Stage::ArrayArray(Arc::new(codec)),
         "array_bytes" => {
             codec.encoded_nbytes = codec.size(spec.nbytes());
+            // TODO-lead: required attribute once the stage has it
+            let (decode, encode) = match codec.object.bind(py).getattr_opt("partial")? {
+                Some(partial) => partial.extract()?,
+                None => (false, false),
+            };
+            codec.partial = Partial { decode, encode };
             Stage::ArrayBytes(Arc::new(codec))
         }
         _ => Stage::BytesBytes(Arc::new(codec)),
@@ -155,6 +163,10 @@ impl ArrayBytesCodec for PyCodec {
 
     fn max_encoded_nbytes(&self) -> u64 {
         self.encoded_nbytes.unwrap_or_else(|| guard_nbytes(self.spec.nbytes()))
+    }
+
+    fn partial(&self) -> Partial {
+        self.partial
     }
 
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>> {

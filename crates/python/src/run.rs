@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PySlice, PyTuple};
 use zarrpipe_core::chain::{Chain, Encoding};
 use zarrpipe_core::codec::Stage;
 use zarrpipe_core::copy::Buffer;
@@ -208,6 +208,25 @@ impl Run {
                     .into_any()
             }
             Request::Delete { key, .. } => ("delete", id, key).into_pyobject(py)?.into_any(),
+            Request::CodePart { key, part } => {
+                let stage = stage_object(py, &part.stage)?;
+                let slice = |&(start, step, len): &(u64, u64, u64)| {
+                    let stop = if len == 0 { start } else { start + (len - 1) * step + 1 };
+                    PySlice::new(py, start as isize, stop as isize, step as isize)
+                };
+                let selection = PyTuple::new(py, part.selection.iter().map(slice))?;
+                match part.items {
+                    None => ("decode_partial", id, stage, key, selection)
+                        .into_pyobject(py)?
+                        .into_any(),
+                    Some(items) => {
+                        let items = Bound::new(py, Owned::new(items))?;
+                        ("encode_partial", id, stage, key, selection, items)
+                            .into_pyobject(py)?
+                            .into_any()
+                    }
+                }
+            }
             Request::Code(coding) => {
                 let way = match coding.way {
                     Way::Decode => "decode",

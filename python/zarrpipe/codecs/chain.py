@@ -142,13 +142,13 @@ def _holds_python(codec: Any) -> bool:
     return not isinstance(codec, NativeCodec) or hasattr(codec, "codecs")
 
 
-def compile_chain(codecs: Sequence[Any], array_spec: ArraySpec) -> _core.Chain:
+def compile_chain(codecs: Iterable[Any], array_spec: ArraySpec) -> _core.Chain:
     """Compile codecs for chunks of a spec, or return the chain from before.
 
     Parameters
     ----------
-    codecs : sequence of codec
-        From `parse_codecs`, in the order of encoding.
+    codecs : iterable of (dict, str or codec)
+        In the order of encoding.
     array_spec : ArraySpec
         What a chunk is, zarrpipe's or zarr-python's.
 
@@ -162,5 +162,5 @@ def compile_chain(codecs: Sequence[Any], array_spec: ArraySpec) -> _core.Chain:
         The chunk is larger than the limits allow.
     """
     stages: list[PythonStage] = []
-    documents = bind_codecs(codecs, array_spec, stages)
+    documents = bind_codecs(parse_codecs(codecs), array_spec, stages)
     return chain_of(documents, stages, chunk_form(array_spec))

@@ -110,7 +110,7 @@ class ShardingCodec(
         return {"name": self.name, "configuration": configuration}
 
     def _inner_spec(self, spec: ArraySpec) -> ArraySpec:
-        """What an inner chunk is."""
+        """Return what an inner chunk is."""
         return replace(spec, shape=self.chunk_shape)
 
     def _bound_document(self, spec: ArraySpec, stages: list[PythonStage]) -> dict[str, JSON]:

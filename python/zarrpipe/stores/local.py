@@ -220,7 +220,7 @@ class LocalStore(Store):
     def _names(self, prefix: str) -> Iterable[str]:
         with wrapped(prefix):
             try:
-                return sorted(name for name in os.listdir(self.root / prefix) if not is_partial(name))
+                return sorted(entry.name for entry in (self.root / prefix).iterdir() if not is_partial(entry.name))
             except (FileNotFoundError, NotADirectoryError):
                 return ()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from zarrpipe.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from typing import Any
+
+from zarrpipe.abc.store import ByteRequest
 
 __all__ = ["slice_of"]
 
@@ -19,15 +21,17 @@ def slice_of(byte_range: ByteRequest | None, nbytes: int) -> slice:
 
     Examples
     --------
+    >>> from zarrpipe.abc.store import SuffixByteRequest
     >>> slice_of(SuffixByteRequest(4), 10)
     slice(6, 10, None)
     """
-    if byte_range is None:
+    request: Any = byte_range
+    if request is None:
         return slice(0, nbytes)
-    if isinstance(byte_range, RangeByteRequest) or hasattr(byte_range, "start"):
-        return slice(byte_range.start, byte_range.end)
-    if isinstance(byte_range, OffsetByteRequest) or hasattr(byte_range, "offset"):
-        return slice(byte_range.offset, nbytes)
-    if isinstance(byte_range, SuffixByteRequest) or hasattr(byte_range, "suffix"):
-        return slice(max(0, nbytes - byte_range.suffix), nbytes)
+    if hasattr(request, "end"):
+        return slice(request.start, request.end)
+    if hasattr(request, "offset"):
+        return slice(request.offset, nbytes)
+    if hasattr(request, "suffix"):
+        return slice(max(0, nbytes - request.suffix), nbytes)
     raise TypeError(f"a byte range is a request of zarrpipe.abc.store, not {byte_range!r}")

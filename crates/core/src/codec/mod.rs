@@ -104,6 +104,17 @@ pub trait ArrayBytesCodec: Codec {
     fn sharding(&self) -> Option<&sharding_indexed::Sharding> {
         None
     }
+    /// Whether the codec itself reads and writes parts of a key's value; it must then be awaited for that.
+    fn partial(&self) -> Partial {
+        Partial::default()
+    }
+}
+
+/// Which parts of a key's value a codec deals with by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Partial {
+    pub decode: bool,
+    pub encode: bool,
 }
 
 /// Bytes to bytes.

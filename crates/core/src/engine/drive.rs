@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::job::{Coding, Input, Job, Step};
+use super::job::{Coding, Input, Job, PartCoding, Step};
 use super::locks::LockId;
 use super::pool::{Runtime, Work, on_worker, threads};
 use crate::cancel;
@@ -87,6 +87,10 @@ pub enum Request {
         ordinal: u64,
     },
     Code(Coding),
+    CodePart {
+        key: String,
+        part: PartCoding,
+    },
 }
 
 /// What it answers.
@@ -410,6 +414,12 @@ impl Call {
                 Ok(Step::Code(coding)) => {
                     task.coding = true;
                     return self.request(task, Request::Code(coding));
+                }
+                Ok(Step::CodePart(part)) => {
+                    // Writing is the codec's last word; what it decodes is an answer to go on with.
+                    task.coding = part.items.is_none();
+                    let key = task.chunk.key.clone();
+                    return self.request(task, Request::CodePart { key, part });
                 }
                 Ok(step) => match self.io.store() {
                     Some(store) => blocking(store, &task.chunk, step),

@@ -3,6 +3,7 @@
 use crate::codec::Stage;
 use crate::error::Result;
 use crate::scratch::Bytes;
+use crate::select::{Axis, Piece};
 use crate::spec::ChunkSpec;
 use crate::store::{ByteRange, Part};
 
@@ -32,6 +33,8 @@ pub enum Step {
     Need(Vec<ByteRange>),
     /// A codec that must be awaited.
     Code(Coding),
+    /// A codec that reads or writes parts of the key's value by itself.
+    CodePart(PartCoding),
     /// Jobs of the same key; the job goes on when the last of them is done.
     Split(Vec<Box<dyn Job>>),
     /// Replace the key's value; then the job is done.
@@ -54,6 +57,52 @@ pub struct Coding {
     pub data: Bytes<'static>,
     /// What the chunk is in front of the stage.
     pub spec: ChunkSpec,
+}
+
+/// A request for a codec that deals with the key's value by itself.
+pub struct PartCoding {
+    pub stage: Stage,
+    /// (start, step, n) along each axis.
+    pub selection: Vec<(u64, u64, u64)>,
+    /// The items to encode in C order of the selection; none for decoding, which is answered by such items.
+    pub items: Option<Bytes<'static>>,
+}
+
+impl PartCoding {
+    /// A part of a chunk whose only stage is `stage`; None where the piece is not made of slices.
+    pub fn new(stage: Stage, piece: &Piece, items: Option<Bytes<'static>>) -> Option<Self> {
+        let slice = |axis: &Axis| match *axis {
+            Axis::Strided { start, step, len, .. } => Some((start, step, len)),
+            Axis::Listed(_) => None,
+        };
+        let selection: Option<Vec<_>> = piece.axes.iter().map(slice).collect();
+        Some(PartCoding {
+            stage,
+            selection: selection?,
+            items,
+        })
+    }
+}
+
+/// The piece that moves a box of exactly the items of `piece` to and from the same places, and that box's shape.
+pub fn compact(piece: &Piece) -> (Piece, Vec<u64>) {
+    let axis = |axis: &Axis| match *axis {
+        Axis::Strided { len, out_stride, .. } => Axis::Strided {
+            start: 0,
+            step: 1,
+            len,
+            out_stride,
+        },
+        Axis::Listed(ref pairs) => Axis::Listed(pairs.iter().zip(0..).map(|(&(_, out), i)| (i, out)).collect()),
+    };
+    let shape = piece.axes.iter().map(Axis::len).collect();
+    (
+        Piece {
+            axes: piece.axes.iter().map(axis).collect(),
+            out: piece.out,
+        },
+        shape,
+    )
 }
 
 pub trait Job: Send {

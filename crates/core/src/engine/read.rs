@@ -6,20 +6,22 @@
 
 use std::sync::Arc;
 
-use super::job::{BLOCK_NBYTES, FETCH_NBYTES, Input, Job, Step, WORK_NBYTES, unexpected};
+use super::job::{FETCH_NBYTES, Input, Job, PartCoding, Step, WORK_NBYTES, compact, unexpected};
+use super::plain::PlainRead;
 use super::unit::DecodeUnit;
 use crate::chain::Chain;
+use crate::codec::Expect;
 use crate::codec::sharding_indexed::{Sharding, Wanted};
 use crate::copy::{self, Buffer, Direction};
-use crate::dtype::Layout;
 use crate::error::{Error, Kind, Result};
 use crate::scratch::Bytes;
-use crate::select::{Axis, Piece, Split};
+use crate::select::{Piece, Split};
+use crate::spec::c_strides;
 use crate::store::ByteRange;
 
 /// Where a chunk is stored.
 #[derive(Clone, Copy)]
-enum Place {
+pub enum Place {
     /// It is the whole value; its number in the call is told where it is missing.
     Key { ordinal: u64 },
     /// It is an inner chunk.
@@ -27,7 +29,7 @@ enum Place {
 }
 
 impl Place {
-    fn offset(self) -> u64 {
+    pub fn offset(self) -> u64 {
         match self {
             Place::Key { .. } => 0,
             Place::Window { offset, .. } => offset,
@@ -43,7 +45,7 @@ impl Place {
 }
 
 /// The key has no value: an error where that is none, or where a shard was there a moment ago.
-fn missing(context: &ReadContext, place: Place) -> Result<()> {
+pub fn missing(context: &ReadContext, place: Place) -> Result<()> {
     match place {
         Place::Key { ordinal } => (context.missing)(ordinal).map_or(Ok(()), Err),
         Place::Window { .. } => Err(vanished()),
@@ -78,10 +80,15 @@ pub struct ReadChunk {
 enum State {
     Start,
     Whole,
+    /// The codec reads its part of the value by itself.
+    Part,
     Plain(PlainRead),
     Index,
     ShardValue,
-    Groups { shard: Arc<ShardRead>, groups: Vec<Group> },
+    Groups {
+        shard: Arc<ShardRead>,
+        groups: Vec<Group>,
+    },
     Joining,
 }
 
@@ -133,6 +140,13 @@ impl ReadChunk {
                 swap,
             ));
         }
+        if let (true, Place::Key { .. }) = (chain.open_partial().decode, self.place)
+            && !self.piece.covers(&chain.spec().shape)
+            && let Some(part) = PartCoding::new(chain.stage(0), &self.piece, None)
+        {
+            self.state = State::Part;
+            return Ok(Step::CodePart(part));
+        }
         if let Some(sharding) = chain.open_sharding() {
             let covered = self.piece.covers(&chain.folded_spec().shape);
             if !(self.context.whole_shards && covered) {
@@ -165,6 +179,20 @@ impl ReadChunk {
         missing(&self.context, self.place)?;
         // SAFETY: the buffer's maker vouches for the piece.
         unsafe { copy::fill(self.context.buffer.start(), &self.piece, &self.chain.spec().fill_value) };
+        Ok(Step::Done)
+    }
+
+    /// The codec has given the items of the piece.
+    fn part(&self, items: &[u8]) -> Result<Step> {
+        let (piece, shape) = compact(&self.piece);
+        let layout = &self.chain.spec().layout;
+        Expect::Exactly(piece.items() as usize * layout.item_nbytes).check(items.len())?;
+        let (strides, items) = (c_strides(&shape, layout.item_nbytes), items.as_ptr().cast_mut());
+        // SAFETY: `items` has just been checked to be the whole compact box; the buffer's maker vouches for the piece.
+        unsafe {
+            let to = self.context.buffer.start();
+            copy::transfer(Direction::Scatter, items, &strides, to, &piece, layout, false);
+        }
         Ok(Step::Done)
     }
 
@@ -287,7 +315,8 @@ impl Job for ReadChunk {
             Input::Missing => return self.missing(),
             Input::Joined => return Ok(Step::Done),
             Input::Ranges(ranges) => ranges,
-            Input::Coded(_) => return Err(unexpected()),
+            Input::Coded(Some(items)) => return self.part(&items),
+            Input::Coded(None) => return self.missing(),
         };
         match &mut self.state {
             State::Plain(plain) => plain.advance(ranges),
@@ -310,7 +339,7 @@ impl Job for ReadChunk {
                     _ => self.whole(data),
                 }
             }
-            State::Start | State::Joining => Err(unexpected()),
+            State::Start | State::Part | State::Joining => Err(unexpected()),
         }
     }
 }
@@ -434,240 +463,4 @@ impl Job for DecodeGroup {
         sharding.decode_wanted(&self.data, 0, &self.group.wanted, &self.shard.split, self.shard.buffer)?;
         Ok(Step::Done)
     }
-}
-
-/// Reads a piece of items that are stored as they are.
-///
-/// The inner axes of the piece, as far as fetching them in one go wastes little, make a *span*; spans are fetched a
-/// few at a time and scattered while they are in the cache.
-#[derive(Clone)]
-struct PlainRead {
-    context: ReadContext,
-    place: Place,
-    layout: Layout,
-    fill_value: Arc<[u8]>,
-    swap: bool,
-    /// The outer axes: each combination of their stops is one span.
-    outer: Arc<[Vec<Stop>]>,
-    /// Whether the last outer axis and the first inner one are the same axis, cut into blocks.
-    cut: bool,
-    /// The axes inside a span: (n, bytes in the chunk, bytes in the buffer), relative to its first item.
-    inner: Arc<[(u64, isize, isize)]>,
-    span_nbytes: u64,
-    /// In the value, and in the buffer, of the span at the first stop of each outer axis.
-    offset: u64,
-    out: isize,
-    /// Spans `next..end` are still to be fetched; `asked` of them have been asked for.
-    next: u64,
-    end: u64,
-    asked: u64,
-}
-
-/// A stop along an outer axis: bytes into the chunk, bytes into the buffer, and for the axis that is cut into
-/// blocks how many indices this one holds.
-#[derive(Clone, Copy)]
-struct Stop {
-    offset: u64,
-    out: isize,
-    len: u64,
-}
-
-impl PlainRead {
-    fn new(context: ReadContext, chain: &Chain, piece: &Piece, place: Place, swap: bool) -> Self {
-        let spec = chain.folded_spec();
-        let strides = spec.strides();
-        let item = spec.layout.item_nbytes as u64;
-        let mut span = item;
-        let mut inner: Vec<(u64, isize, isize)> = Vec::new();
-        let mut outer: Vec<Vec<Stop>> = Vec::new();
-        let mut start = place.offset();
-        let mut cut = false;
-        let mut growing = true;
-        for (axis, &stride) in piece.axes.iter().zip(&strides).rev() {
-            let stride = stride as u64;
-            match axis {
-                &Axis::Strided {
-                    start: first,
-                    step,
-                    len,
-                    out_stride,
-                } => {
-                    start += first * stride;
-                    let pitch = step * stride;
-                    if growing && (len == 1 || pitch.saturating_sub(span) <= context.merge_gap) {
-                        // How many indices fit in a block; the axis is cut where not all of them do.
-                        let fit = if span >= BLOCK_NBYTES {
-                            1
-                        } else {
-                            (BLOCK_NBYTES - span) / pitch + 1
-                        };
-                        let block = fit.min(len);
-                        inner.push((block, pitch as isize, out_stride));
-                        span += (block - 1) * pitch;
-                        if block < len {
-                            growing = false;
-                            cut = true;
-                            outer.push(stops(len, block, pitch, out_stride));
-                        }
-                        continue;
-                    }
-                    growing = false;
-                    outer.push(stops(len, 1, pitch, out_stride));
-                }
-                Axis::Listed(pairs) => {
-                    growing = false;
-                    let stop = |&(index, out): &(u64, isize)| Stop {
-                        offset: index * stride,
-                        out,
-                        len: 1,
-                    };
-                    outer.push(pairs.iter().map(stop).collect());
-                }
-            }
-        }
-        outer.reverse();
-        inner.reverse();
-        let end = outer.iter().map(|stops| stops.len() as u64).product();
-        PlainRead {
-            context,
-            place,
-            layout: spec.layout.clone(),
-            fill_value: spec.fill_value.clone(),
-            swap,
-            cut,
-            outer: outer.into(),
-            inner: inner.into(),
-            span_nbytes: span,
-            offset: start,
-            out: piece.out,
-            next: 0,
-            end,
-            asked: 0,
-        }
-    }
-
-    /// Bytes that will be fetched.
-    fn nbytes(&self) -> u64 {
-        (self.end - self.next) * self.span_nbytes
-    }
-
-    /// The same reads in jobs of about a work item each.
-    fn share_out(self) -> Vec<PlainRead> {
-        let per_job = (WORK_NBYTES / self.span_nbytes).max(1);
-        (self.next..self.end)
-            .step_by(usize::try_from(per_job).unwrap_or(usize::MAX))
-            .map(|next| PlainRead {
-                next,
-                end: (next + per_job).min(self.end),
-                ..self.clone()
-            })
-            .collect()
-    }
-
-    /// Span `number`: where it lies in the value, its size, and its items as a piece of a box over it.
-    fn span(&self, number: u64) -> (u64, u64, Piece) {
-        let axis = |&(len, _, out_stride): &(u64, isize, isize)| Axis::Strided {
-            start: 0,
-            step: 1,
-            len,
-            out_stride,
-        };
-        let mut piece = Piece {
-            axes: self.inner.iter().map(axis).collect(),
-            out: self.out,
-        };
-        let (mut offset, mut nbytes, mut rest) = (self.offset, self.span_nbytes, number);
-        for (i, stops) in self.outer.iter().rev().enumerate() {
-            let stop = stops[(rest % stops.len() as u64) as usize];
-            rest /= stops.len() as u64;
-            offset += stop.offset;
-            piece.out += stop.out;
-            if let (true, Axis::Strided { len, .. }) = (self.cut && i == 0, &mut piece.axes[0]) {
-                // The last block of the cut axis may be shorter.
-                nbytes -= (*len - stop.len) * self.inner[0].1 as u64;
-                *len = stop.len;
-            }
-        }
-        (offset, nbytes, piece)
-    }
-
-    /// The next ranges: as many spans as fit in a block.
-    fn needs(&mut self) -> Vec<ByteRange> {
-        let count = (BLOCK_NBYTES / self.span_nbytes)
-            .clamp(1, 256)
-            .min(self.end - self.next);
-        self.asked = count;
-        (self.next..self.next + count)
-            .map(|number| {
-                let (offset, nbytes, _) = self.span(number);
-                ByteRange::Range { offset, nbytes }
-            })
-            .collect()
-    }
-
-    fn advance(&mut self, ranges: Vec<Bytes<'static>>) -> Result<Step> {
-        for (number, data) in (self.next..).zip(ranges) {
-            self.scatter(number, &data)?;
-        }
-        self.next += self.asked;
-        if self.next >= self.end {
-            return Ok(Step::Done);
-        }
-        Ok(Step::Need(self.needs()))
-    }
-
-    fn scatter(&self, number: u64, data: &[u8]) -> Result<()> {
-        let (_, nbytes, piece) = self.span(number);
-        if (data.len() as u64) < nbytes {
-            return Err(Error::truncated(format!(
-                "{} bytes came where {nbytes} were asked for",
-                data.len()
-            )));
-        }
-        let strides: Vec<isize> = self.inner.iter().map(|&(_, pitch, _)| pitch).collect();
-        let items = data.as_ptr().cast_mut();
-        // SAFETY: the span holds the items of these axes (its length was computed from them and has been checked);
-        // the buffer's maker vouches for the piece, of which this is a part.
-        unsafe {
-            let to = self.context.buffer.start();
-            copy::transfer(Direction::Scatter, items, &strides, to, &piece, &self.layout, self.swap);
-        }
-        Ok(())
-    }
-
-    /// The chunk is not stored: this part of it is fill value.
-    fn fill(&self) {
-        for number in self.next..self.end {
-            let (_, _, piece) = self.span(number);
-            // SAFETY: the buffer's maker vouches for the piece, of which this is a part.
-            unsafe { copy::fill(self.context.buffer.start(), &piece, &self.fill_value) };
-        }
-    }
-}
-
-impl Job for PlainRead {
-    fn advance(&mut self, input: Input) -> Result<Step> {
-        match input {
-            Input::Start => Ok(Step::Need(self.needs())),
-            Input::Ranges(ranges) => PlainRead::advance(self, ranges),
-            Input::Missing => {
-                missing(&self.context, self.place)?;
-                self.fill();
-                Ok(Step::Done)
-            }
-            _ => Err(unexpected()),
-        }
-    }
-}
-
-/// The stops of an axis of `len` indices that is cut into blocks.
-fn stops(len: u64, block: u64, pitch: u64, out_stride: isize) -> Vec<Stop> {
-    (0..len)
-        .step_by(usize::try_from(block).unwrap_or(usize::MAX))
-        .map(|i| Stop {
-            offset: i * pitch,
-            out: i as isize * out_stride,
-            len: block.min(len - i),
-        })
-        .collect()
 }

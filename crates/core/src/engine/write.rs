@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::job::{Input, Job, Step, WORK_NBYTES, unexpected};
+use super::job::{Input, Job, PartCoding, Step, WORK_NBYTES, compact, unexpected};
 use super::unit::{DecodeUnit, Destination, EncodeUnit};
 use crate::chain::{Chain, Encoding};
 use crate::codec::sharding_indexed::{Block, Entry, Index, InnerChunk, Sharding, assemble};
@@ -14,6 +14,7 @@ use crate::copy::{self, Buffer, Direction};
 use crate::error::Result;
 use crate::scratch::{self, Bytes, Scratch};
 use crate::select::{Piece, Split};
+use crate::spec::c_strides;
 use crate::store::{ByteRange, Part};
 
 /// The inner chunks of a new shard, set by the jobs that encode them.
@@ -110,6 +111,7 @@ impl WriteChunk {
                 Ok(Step::Need(vec![sharding.index_range(None)?]))
             }
             None if self.complete() => self.encode(None),
+            None if chain.open_partial().encode => self.encode_part(),
             None => {
                 self.state = State::Old;
                 Ok(Step::Need(vec![ByteRange::Whole]))
@@ -134,6 +136,26 @@ impl WriteChunk {
             Some(data) => Step::Put(vec![Part::New(data)]),
             None => Step::Delete,
         })
+    }
+
+    /// The codec merges and writes its part of the value by itself.
+    fn encode_part(&mut self) -> Result<Step> {
+        let (piece, shape) = compact(&self.piece);
+        let layout = &self.chain.spec().layout;
+        let mut items = scratch::take(crate::limits::in_memory(piece.items() * layout.item_nbytes as u64)?)?;
+        let strides = c_strides(&shape, layout.item_nbytes);
+        // SAFETY: `items` is the whole compact box; the buffer's maker vouches for the piece.
+        unsafe {
+            let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
+            copy::transfer(Direction::Gather, to, &strides, from, &piece, layout, false);
+        }
+        match PartCoding::new(self.chain.stage(0), &self.piece, Some(items.into())) {
+            Some(part) => Ok(Step::CodePart(part)),
+            None => {
+                self.state = State::Old;
+                Ok(Step::Need(vec![ByteRange::Whole]))
+            }
+        }
     }
 
     fn decode_old(&mut self, data: Bytes<'static>) -> Result<Step> {

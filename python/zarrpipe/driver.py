@@ -1,0 +1,394 @@
+"""The event-loop side of the engine: it answers what a running call needs, and lets calls without a loop wait.
+
+A call's chunk jobs run on the workers. What they need from a store or a codec that must be awaited waits in the call;
+`drive` takes it from there, keeps many requests under way, and hands the answers back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zarrpipe.config import config
+from zarrpipe.errors import CodecError, StoreError
+from zarrpipe.stores.adapter import AsyncAdapter, AsyncStoreAdapter, async_adapter, supports_sync
+from zarrpipe.stores.values import as_memory
+from zarrpipe.stores.zarr import is_zarr_object, zarr_loop
+
+if TYPE_CHECKING:
+    from zarrpipe import _core
+
+__all__ = ["apply_settings", "delete_value", "drive", "get_value", "set_value", "sync"]
+
+T = TypeVar("T")
+
+_BATCH_ITEMS = 64
+_BATCH_NBYTES = 64_000_000
+# How often a waiting call looks for signals, where the system does not wake it for them (Windows).
+_SIGNAL_CHECK_S = 0.5
+
+_applied: object = None
+
+
+def apply_settings() -> None:
+    """Hand the settings in force to the engine, if they are not there already."""
+    global _applied  # noqa: PLW0603 - what the one engine of the process was told
+    from zarrpipe import _core
+
+    settings = config.current
+    if settings is not _applied and settings != _applied:
+        _core.configure(
+            threads=settings.threads,
+            io_requests=settings.io_requests,
+            max_chunk_nbytes=settings.max_chunk_nbytes,
+            verify_checksums=settings.verify_checksums,
+        )
+    _applied = settings
+
+
+async def drive(run: _core.Run, store: Any) -> Any:
+    """Run a call to its end on the running loop.
+
+    Parameters
+    ----------
+    run : _core.Run
+        A call that was not started yet.
+    store : Store or AsyncAdapter
+        What its requests for keys are for; None where it makes none.
+
+    Returns
+    -------
+    Any
+        The call's result: see `_core.Run.result`.
+
+    Raises
+    ------
+    Exception
+        What the engine, the store or a codec raised. On any exception, and on cancellation, requests under way are
+        cancelled, and the call publishes nothing more.
+    """
+    if store is not None:
+        _remember_loop(store)
+    return await _Drive(run, None if store is None else async_adapter(store)).to_end()
+
+
+class _Drive:
+    """One call's requests."""
+
+    def __init__(self, run: _core.Run, store: AsyncAdapter | None) -> None:
+        settings = config.current
+        self._run = run
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._max_requests, self._max_nbytes = settings.io_requests, settings.io_nbytes
+        # Requests for keys that wait for others to end; each with its size.
+        self._waiting: deque[tuple[tuple[Any, ...], int]] = deque()
+        self._requests = self._nbytes = 0
+        # A request for a whole value does not say how large it is: it is taken to be like the largest before.
+        self._whole_nbytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._event = asyncio.Event()
+        self._woken = False
+
+    async def to_end(self) -> Any:
+        """Answer requests until there are no more."""
+        self._run.start(self._wake)
+        try:
+            while True:
+                # Before the look: what comes after it wakes again.
+                self._woken = False
+                self._take()
+                if self._run.finished:
+                    break
+                await self._event.wait()
+                self._event.clear()
+        finally:
+            if not self._run.finished:
+                self._run.cancel()
+            await self._end_tasks()
+        return self._run.result()
+
+    def _wake(self) -> None:
+        """Make the loop look. Called by any thread, often: all calls until it looks become one wake-up."""
+        if self._woken:
+            return
+        self._woken = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    def _take(self) -> None:
+        codings: dict[tuple[int, str], list[tuple[Any, ...]]] = {}
+        while requests := self._run.take(_BATCH_ITEMS):
+            for request in requests:
+                if request[0] in ("decode", "encode"):
+                    codings.setdefault((id(request[2]), request[0]), []).append(request)
+                else:
+                    self._waiting.append((request, _request_nbytes(request)))
+        for ready in codings.values():
+            for batch in _batches(ready):
+                self._begin(self._code(batch))
+        self._admit()
+
+    def _admit(self) -> None:
+        """Begin as many requests for keys as may be under way."""
+        while self._waiting and self._requests < self._max_requests:
+            request, known_nbytes = self._waiting[0]
+            nbytes = self._whole_nbytes if known_nbytes < 0 else known_nbytes
+            if self._requests and self._nbytes + nbytes > self._max_nbytes:
+                return
+            self._waiting.popleft()
+            self._requests += 1
+            self._nbytes += nbytes
+            self._begin(self._ask(request, nbytes))
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, request: tuple[Any, ...], nbytes: int) -> None:
+        """Answer one request for a key."""
+        number = request[1]
+        try:
+            answer = await self._answer(request)
+        except asyncio.CancelledError:
+            # By us, then nobody listens; or by the store itself, and the call must not wait for ever.
+            self._run.fail(number, StoreError("the request was cancelled", key=request[2]))
+            raise
+        except Exception as error:  # noqa: BLE001 - the call raises it
+            self._run.fail(number, error)
+        else:
+            self._run.answer(number, answer)
+        finally:
+            self._requests -= 1
+            self._nbytes -= nbytes
+        self._admit()
+
+    async def _answer(self, request: tuple[Any, ...]) -> Any:
+        if self._store is None:
+            raise RuntimeError("a call without a store asked for a key")
+        kind, _, key, *rest = request
+        if kind == "get":
+            answer = await self._store.get(key, rest[0])
+            if answer is not None and None in rest[0]:
+                self._whole_nbytes = max(self._whole_nbytes, *(memoryview(part).nbytes for part in answer))
+            return answer
+        if kind == "set":
+            await self._store.set(key, rest[0])
+        else:
+            await self._store.delete(key)
+        return None
+
+    async def _code(self, batch: Sequence[tuple[Any, ...]]) -> None:
+        """Answer chunks that wait for one codec, by one call of it."""
+        kind, _, stage, _ = batch[0]
+        method = stage.decode_batch if kind == "decode" else stage.encode_batch
+        try:
+            answers = await method([request[3] for request in batch])
+        except asyncio.CancelledError:
+            for request in batch:
+                self._run.fail(request[1], CodecError("the codec was cancelled", codec=stage.name))
+            raise
+        except Exception as error:  # noqa: BLE001 - the call raises it
+            for request in batch:
+                self._run.fail(request[1], error)
+        else:
+            for request, answer in zip(batch, answers, strict=True):
+                self._run.answer(request[1], answer)
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _request_nbytes(request: tuple[Any, ...]) -> int:
+    """How many bytes a request moves; -1 where it does not say."""
+    if request[0] == "set":
+        return len(request[3])
+    if request[0] == "delete":
+        return 0
+    nbytes = 0
+    for part in request[3]:
+        if part is None:
+            return -1
+        start, stop = part
+        nbytes += stop if start is None else stop - start
+    return nbytes
+
+
+def _batches(requests: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+    """Cut what is ready into batches of bounded number and size."""
+    batches: list[list[tuple[Any, ...]]] = [[]]
+    nbytes = 0
+    for request in requests:
+        size = len(request[3])
+        if batches[-1] and (len(batches[-1]) == _BATCH_ITEMS or nbytes + size > _BATCH_NBYTES):
+            batches.append([])
+            nbytes = 0
+        batches[-1].append(request)
+        nbytes += size
+    return batches
+
+
+# The loop for calls that have none
+
+
+class _IoThread:
+    """A daemon thread that runs an event loop."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="zarrpipe-io", daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(timeout=0.2)
+
+
+_io_thread: _IoThread | None = None
+_io_lock = threading.Lock()
+
+
+def _io_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop of the process's I/O thread, which is made at first use and after a fork."""
+    global _io_thread  # noqa: PLW0603 - one a process
+    with _io_lock:
+        if _io_thread is None or _io_thread.pid != os.getpid():
+            _io_thread = _IoThread()
+        return _io_thread.loop
+
+
+def _after_fork() -> None:
+    # The thread is not here any more, and the lock may have been held by one that is not either.
+    global _io_thread, _io_lock
+    _io_thread, _io_lock = None, threading.Lock()
+    _loops.clear()
+
+
+def _at_exit() -> None:
+    if _io_thread is not None and _io_thread.pid == os.getpid():
+        _io_thread.stop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
+
+
+# The loop on which each store was first awaited, by the store's id: its connections are bound to it.
+_loops: dict[int, tuple[weakref.ref[Any], weakref.ref[asyncio.AbstractEventLoop]]] = {}
+
+
+def _remember_loop(store: Any) -> None:
+    if id(store) in _loops or isinstance(store, AsyncStoreAdapter) or getattr(store, "is_adapter", False):
+        return
+    number = id(store)
+    try:
+        reference = weakref.ref(store, lambda _: _loops.pop(number, None))
+    except TypeError:
+        return
+    _loops[number] = reference, weakref.ref(asyncio.get_running_loop())
+
+
+def _own_loop(store: Any) -> asyncio.AbstractEventLoop | None:
+    """Return the loop that a store is bound to, where that is known."""
+    known = _loops.get(id(store))
+    return known[1]() if known is not None and known[0]() is store else None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def sync(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], store: Any = None) -> T:
+    """Run a coroutine on the I/O thread's loop, and wait for it.
+
+    Parameters
+    ----------
+    work : coroutine or callable
+        What to run, or what makes it: called on that loop.
+    store : Store, optional
+        What it awaits. For a store of zarr-python's, zarr's own loop is used.
+
+    Returns
+    -------
+    Any
+        What the coroutine returns.
+
+    Raises
+    ------
+    RuntimeError
+        The calling thread runs the loop that the store is bound to, or the one on which the coroutine would run: it
+        would wait for itself.
+    KeyboardInterrupt
+        At once; the coroutine is cancelled, and not waited for.
+    """
+    loop = zarr_loop() if store is not None and is_zarr_object(store) else _io_loop()
+    running = _running_loop()
+    if running is not None and running in (loop, _own_loop(store)):
+        if not callable(work):
+            work.close()
+        raise RuntimeError("a call that waits for an event loop was made from that loop: use the async form")
+
+    async def run() -> T:
+        return await (work() if callable(work) else work)
+
+    # Settings are context variables: the loop's callback runs in a copy of the caller's context.
+    future = asyncio.run_coroutine_threadsafe(run(), loop)
+    try:
+        while True:
+            try:
+                return future.result(timeout=_SIGNAL_CHECK_S)
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    # The coroutine's own TimeoutError.
+                    raise
+    except BaseException:
+        future.cancel()
+        raise
+
+
+# Single values, as documents are
+
+
+def get_value(store: Any, key: str) -> bytes | memoryview | None:
+    """Return the bytes of a key, or None if there is no such key. At once where the store can, else by `sync`."""
+    if supports_sync(store):
+        from zarrpipe.stores.adapter import Words
+
+        value = store.get_sync(key, prototype=Words(store).prototype)
+        return None if value is None else as_memory(value)
+    answer = sync(lambda: async_adapter(store).get(key, [None]), store)
+    return None if answer is None else memoryview(answer[0])
+
+
+def set_value(store: Any, key: str, data: bytes) -> None:
+    """Store a value. At once where the store can, else by `sync`."""
+    if supports_sync(store):
+        from zarrpipe.stores.adapter import StoreAdapter
+
+        StoreAdapter(store).set(key, data)
+    else:
+        sync(lambda: async_adapter(store).set(key, data), store)
+
+
+def delete_value(store: Any, key: str) -> None:
+    """Delete a key. At once where the store can, else by `sync`."""
+    if supports_sync(store):
+        store.delete_sync(key)
+    else:
+        sync(lambda: async_adapter(store).delete(key), store)
