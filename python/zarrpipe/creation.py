@@ -28,7 +28,7 @@ from zarrpipe.nodes import NodeAccess, create_node
 from zarrpipe.spec import ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
 from zarrpipe.stores import StorePath
 
-__all__ = ["ArrayOptions", "ChunkKeyEncodingLike", "CodecLike", "CodecsLike", "NewArray", "plan_array"]
+__all__ = ["ArrayOptions", "ChunkKeyEncodingLike", "CodecLike", "CodecsLike", "NewArray", "check_zarr_format", "plan_array"]
 
 CodecLike: TypeAlias = Any
 """A codec's document, its name, or an object."""
@@ -119,7 +119,7 @@ def plan_array(options: ArrayOptions) -> NewArray:
     UnsupportedError
         They ask for what is not implemented.
     """
-    _check_format(options.get("zarr_format"))
+    check_zarr_format(options.get("zarr_format"))
     data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
     item_nbytes = data_type.to_native_dtype().itemsize
     if options.get("codecs") is None:
@@ -148,7 +148,8 @@ def _as_tuple(names: DimensionNames) -> tuple[str | None, ...] | None:
     return None if names is None else tuple(names)
 
 
-def _check_format(zarr_format: object) -> None:
+def check_zarr_format(zarr_format: object) -> None:
+    """Raise UnsupportedError or ValueError unless documents of this format can be written."""
     if zarr_format == 2:
         raise UnsupportedError("arrays of Zarr format 2 are not implemented yet")
     if zarr_format not in (3, None):
