@@ -81,8 +81,9 @@ class Cell:
         if median is None:
             return "-"
         digits = 0 if median >= 1000 else 1 if median >= 10 else 2
-        mark = "*" if self.only_first else ""
-        return f"{median:.{digits}f}{mark} ±{self.spread:.0%}"
+        if len(self.runs) == 1:
+            return f"{median:.{digits}f}{'*' if self.only_first else ''}"
+        return f"{median:.{digits}f} ±{self.spread:.0%}"
 
 
 @dataclass
@@ -216,7 +217,8 @@ def notes(results: dict[str, dict[str, Cells]]) -> Iterator[str]:
     slower = [(op, row, found) for op, row, found in compared if found is not None and found.ratio < 1]
     count = sum(found is not None for _, _, found in compared)
     if count:
-        yield f"{OURS} is ahead of all others in {count - len(slower)} of {count} comparisons."
+        unsure = sum(found is not None and found.lowest < 1 <= found.ratio for _, _, found in compared)
+        yield f"{OURS} is ahead of all others in {count - len(slower)} of {count}, in {unsure} of them not every round."
     for op, row, found in slower:
         yield f"SLOWER: {op} {row}: {found.peer} takes {found.ratio:.2f} of what {OURS} takes"
 

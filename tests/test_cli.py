@@ -8,10 +8,12 @@ import os
 import pty
 import re
 import resource
+import signal
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -306,6 +308,7 @@ def test_the_bar_stays_out_of_stdout(tmp_path: Path, npy: Path) -> None:
 
 def test_usage_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path, npy: Path) -> None:
     target = tmp_path / "a"
+    fail(capsys, 2, "Missing command")
     fail(capsys, 2, "No such command", "frobnicate")
     fail(capsys, 2, "Missing argument", "import", npy)
     fail(capsys, 2, "does not exist", "import", tmp_path / "nothing.npy", target)
@@ -364,6 +367,25 @@ def test_overwrite_replaces_arrays_alone(capsys: pytest.CaptureFixture[str], tmp
     (folder / "precious").write_text("x")
     fail(capsys, 1, "", "import", npy, folder, "--overwrite")
     assert (folder / "precious").read_text() == "x"
+
+
+def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of an import: one line, exit code 1 and no half-written array."""
+    path, target = tmp_path / "noise.npy", tmp_path / "work" / "a"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (512, 1024, 1024), "u1"))
+    words = [*ZARRPIPE, "import", str(path), str(target), "--chunks", "64,64,64"]
+    chain = '[{"name": "bytes"}, {"name": "gzip", "configuration": {"level": 9}}]'
+    with subprocess.Popen([*words, "--codecs", chain], stderr=subprocess.PIPE, text=True) as process:
+        while not list((tmp_path / "work").glob(".zarrpipe-*/c/*/*/*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate()
+        # A second for the call, and some for the clean-up and the interpreter's end.
+        assert time.monotonic() - began < 3
+    assert (process.returncode, error) == (1, "zarrpipe: interrupted\n")
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_closed_pipe(tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from zarrpipe.stores import MemoryStore
 pytestmark = pytest.mark.timeout(40)
 
 CRC = {"name": "crc32c"}
-ZSTD = ["bytes", {"name": "zstd", "configuration": {"level": 1, "checksum": False}}]
+ZSTD: list[Any] = [
+    {"name": "bytes", "configuration": {"endian": "little"}},
+    {"name": "zstd", "configuration": {"level": 1, "checksum": False}},
+]
 
 
 def sharding(chunk: int, codecs: list[Any], index_location: str = "end") -> list[Any]:
@@ -33,8 +36,8 @@ class AsyncStore(MemoryStore):
 
     _supports_sync_io = False
 
-    def __init__(self, keys: dict[str, Any] | None = None) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(keys, **options)
         self.loops: set[Any] = set()
         self.before_get: Callable[[str], None] = lambda _: None
 
@@ -85,7 +88,7 @@ def test_an_index_is_never_used_on_another_shard(codecs: list[Any], index_locati
 
             store.before_get = replace
             try:
-                values = zarrpipe.open_array(store, mode="r")[part]
+                values = zarrpipe.open_array(store, mode="r+")[part]
             finally:
                 store.before_get = lambda _: None
             found = [n for n in (old, new) if np.array_equal(values, shard_of(n + 1)[part])]
@@ -228,7 +231,7 @@ async def test_the_store_is_awaited_on_the_callers_loop_alone() -> None:
         np.testing.assert_array_equal(values, np.arange(n, n + 700, dtype="uint16"))
     await asyncio.gather(*(array.write_async(n, 60000 + n) for n in range(64)))
     np.testing.assert_array_equal(await array.read_async(slice(0, 64)), np.arange(60000, 60064))
-    again = await zarrpipe.open_array_async(store, mode="r")
+    again = await zarrpipe.open_array_async(store, mode="r+")
     assert (await again.read_async(4095)) == 4095
     assert store.loops == {asyncio.get_running_loop()}
 

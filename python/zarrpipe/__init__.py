@@ -11,7 +11,9 @@ Examples
 [0, 5]
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,5 +62,83 @@ if TYPE_CHECKING:
     from zarrpipe.array import Array
     from zarrpipe.config import config
     from zarrpipe.group import Group
-    from zarrpipe.pipeline import ZarrPipeline
 
+__all__ = [
+    "Array",
+    "Group",
+    "__version__",
+    "array",
+    "array_async",
+    "config",
+    "create",
+    "create_array",
+    "create_array_async",
+    "create_async",
+    "create_group",
+    "create_group_async",
+    "empty",
+    "empty_async",
+    "empty_like",
+    "empty_like_async",
+    "full",
+    "full_async",
+    "full_like",
+    "full_like_async",
+    "load",
+    "load_async",
+    "ones",
+    "ones_async",
+    "ones_like",
+    "ones_like_async",
+    "open",
+    "open_array",
+    "open_array_async",
+    "open_async",
+    "open_group",
+    "open_group_async",
+    "save",
+    "save_array",
+    "save_array_async",
+    "save_async",
+    "save_group",
+    "save_group_async",
+    "tree",
+    "zeros",
+    "zeros_async",
+    "zeros_like",
+    "zeros_like_async",
+]
+
+_ELSEWHERE = {
+    "Array": "zarrpipe.array",
+    "Group": "zarrpipe.group",
+    "__version__": "zarrpipe._core",
+    "config": "zarrpipe.config",
+}
+_SUBMODULES = frozenset({"abc", "buffer", "codecs", "dtypes", "errors", "metadata", "pipeline", "spec", "stores"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"zarrpipe.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_ELSEWHERE.get(name, "zarrpipe.api")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBMODULES})
+
+
+class _Package(ModuleType):
+    """The package: its function `array` and its settings `config` come before the modules of these names."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The import system binds each submodule here once it is loaded.
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

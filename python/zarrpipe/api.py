@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zarrpipe.creating import create_array, create_array_async, create_group, create_group_async
 from zarrpipe.display import Tree
 from zarrpipe.filling import (
     array,
@@ -27,10 +28,6 @@ from zarrpipe.filling import (
 )
 from zarrpipe.group import Group
 from zarrpipe.opening import (
-    create_array,
-    create_array_async,
-    create_group,
-    create_group_async,
     open,  # noqa: A004 - zarr-python's name
     open_array,
     open_array_async,

@@ -6,9 +6,8 @@ that need an event loop, take a way through Python.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,18 +16,15 @@ import numpy.typing as npt
 from zarrpipe import _core
 from zarrpipe._types import JSON, ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
-from zarrpipe.array_facts import ArrayFacts
+from zarrpipe.array_chunks import ArrayChunks
 from zarrpipe.attributes import Attributes
-from zarrpipe.codecs import compile_chain
-from zarrpipe.display import ArrayInfo
-from zarrpipe.driver import apply_settings, drive, sync
+from zarrpipe.driver import apply_settings, drive
 from zarrpipe.errors import ConflictError, SelectionError, UnsupportedError
-from zarrpipe.metadata import ArrayMetadata, join_key
-from zarrpipe.nodes import NodeAccess, NodeMetadata, change_node, check_writable, load_array, run
+from zarrpipe.metadata import ArrayMetadata
+from zarrpipe.nodes import NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
 from zarrpipe.resizing import clear_border, delete_outside
-from zarrpipe.selection import blocks_to_slices, check_out, explain_selection_error, parse_value
+from zarrpipe.selection import blocks_to_slices, explain_selection_error, parse_value
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
-from zarrpipe.stored_chunks import chunk_count, count_inside, grid_shape, stored_chunks
 from zarrpipe.stores import core_store
 
 __all__ = ["Array"]
@@ -36,7 +32,7 @@ __all__ = ["Array"]
 _ADVANCED = "{} selections are not implemented yet: read a basic selection, and select from it"
 
 
-class Array(ArrayFacts):
+class Array(ArrayChunks):
     """An array in a store.
 
     Arrays are made by `zarrpipe.create_array` and opened by `zarrpipe.open_array`.
@@ -61,10 +57,6 @@ class Array(ArrayFacts):
     array([[0, 0],
            [0, 7]], dtype=int32)
     """
-
-    @cached_property
-    def _chain(self) -> _core.Chain:
-        return compile_chain(self.codecs, self._chunk_spec)
 
     # The engine and the metadata that it was made from.
     _built: tuple[_core.Engine, ArrayMetadata] | None = None
@@ -101,18 +93,7 @@ class Array(ArrayFacts):
     # Reading
 
     def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
-        engine = self._engine
-        apply_settings()
-        try:
-            if engine.needs_loop:
-                return self._finish(engine.start_read(selection))
-            return engine.read(selection)
-        except SelectionError as error:
-            raise explain_selection_error(selection, error) from None
-
-    def _finish(self, run_: _core.Run) -> Any:
-        """Wait for a call that needs an event loop."""
-        return sync(lambda: drive(run_, self.store), self.store)
+        return self.read(selection)
 
     def _selected_shape(self, selection: Any) -> tuple[int, ...]:
         try:
@@ -143,33 +124,33 @@ class Array(ArrayFacts):
             It is one of NumPy's advanced kinds.
         CodecError, StoreError
             A chunk cannot be read or decoded.
+        ValueError, TypeError
+            `out` has another shape or data type, is read-only, or overlaps itself.
         """
-        if out is None:
-            return self[selection]
-        check_out(out, self._selected_shape(selection), self.dtype)
-        if self._engine.needs_loop:
-            self._finish(self._engine.start_read(selection, out))
-        else:
-            self._engine.read(selection, out)
-        return out
+        engine = self._engine
+        apply_settings()
+        try:
+            if engine.needs_loop:
+                result: npt.NDArray[Any] = self._finish(engine.start_read(selection, out))
+                return result
+            return engine.read(selection, out)
+        except SelectionError as error:
+            raise explain_selection_error(selection, error) from None
 
     async def read_async(self, selection: Any = ..., *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """`read` without blocking the running event loop."""
-        shape = self._selected_shape(selection)
-        if out is not None:
-            check_out(out, shape, self.dtype)
-        result: npt.NDArray[Any] = await drive(self._engine.start_read(selection, out), self.store)
+        apply_settings()
+        try:
+            run_ = self._engine.start_read(selection, out)
+        except SelectionError as error:
+            raise explain_selection_error(selection, error) from None
+        result: npt.NDArray[Any] = await drive(run_, self.store)
         return result
 
     # Writing
 
     def __setitem__(self, selection: Any, value: Any) -> None:
-        check_writable(self.store)
-        items = parse_value(value, self._selected_shape(selection), self.dtype)
-        if self._engine.needs_loop:
-            self._finish(self._engine.start_write(selection, items))
-        else:
-            self._engine.write(selection, items)
+        self.write(selection, value)
 
     def write(self, selection: Any, value: Any) -> None:
         """Write to a basic selection.
@@ -193,11 +174,19 @@ class Array(ArrayFacts):
         CodecError, StoreError
             A chunk cannot be encoded or stored, or its other items cannot be read.
         """
-        self[selection] = value
+        check_writable(self.store)
+        apply_settings()
+        engine = self._engine
+        items = parse_value(value, self._selected_shape(selection), self.dtype)
+        if engine.needs_loop:
+            self._finish(engine.start_write(selection, items))
+        else:
+            engine.write(selection, items)
 
     async def write_async(self, selection: Any, value: Any) -> None:
         """`write` without blocking the running event loop."""
         check_writable(self.store)
+        apply_settings()
         items = parse_value(value, self._selected_shape(selection), self.dtype)
         await drive(self._engine.start_write(selection, items), self.store)
 
@@ -226,6 +215,8 @@ class Array(ArrayFacts):
     def set_orthogonal_selection(self, selection: Any, value: Any) -> None:
         """Write by one selection for each axis: see `get_orthogonal_selection`."""
         self[selection] = value
+
+    # ruff: noqa: ARG002 - the parameters of what is not implemented yet
 
     def get_coordinate_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Read single items. Not implemented yet: raises UnsupportedError."""
@@ -353,24 +344,15 @@ class Array(ArrayFacts):
         return shape
 
     async def _resize(self, access: NodeAccess, new_shape: tuple[int, ...]) -> None:
-        # Another array object may have resized it.
-        current = self._same_array(await load_array(access, self.path))
-        wide_shape = tuple(max(pair) for pair in zip(current.shape, new_shape, strict=True))
-        config = ArrayConfig.from_dict({**self._config.to_dict(), "read_missing_chunks": True})
-        wide = type(self)(current.update_shape(wide_shape), self._store_path, config, self._given_codecs)
-
-        async def read(region: Any) -> npt.NDArray[Any]:
-            return wide[region] if access.blocking else await wide.read_async(region)
-
-        async def write(region: Any, value: Any) -> None:
-            if access.blocking:
-                wide[region] = value
-            else:
-                await wide.write_async(region, value)
-
-        await clear_border(current, new_shape, read, write)
-        await delete_outside(access, self.path, current, new_shape)
-        await self._change(access, lambda old: old.update_shape(new_shape))
+        async with locked(self._shape_lock, access):
+            # Another array object may have resized it.
+            current = self._same_array(await load_array(access, self.path))
+            wide_shape = tuple(max(pair) for pair in zip(current.shape, new_shape, strict=True))
+            config = ArrayConfig.from_dict({**self._config.to_dict(), "read_missing_chunks": True})
+            wide = type(self)(current.update_shape(wide_shape), self._store_path, config, self._given_codecs)
+            await clear_border(current, new_shape, partial(wide._read_by, access), partial(wide._write_by, access))
+            await delete_outside(access, self.path, current, new_shape)
+            await self._change(access, lambda old: old.update_shape(new_shape))
 
     def append(self, data: npt.ArrayLike, axis: int = 0) -> tuple[int, ...]:
         """Grow the array along one axis and write there.
@@ -397,15 +379,12 @@ class Array(ArrayFacts):
             The array was opened for reading only.
         """
         items, axis = self._parse_appended(data, axis)
-        self[run(self.store, lambda access: self._grow(access, items.shape, axis))] = items
-        return self.shape
+        return run(self.store, lambda access: self._append(access, items, axis))
 
     async def append_async(self, data: npt.ArrayLike, axis: int = 0) -> tuple[int, ...]:
         """`append` without blocking the running event loop."""
         items, axis = self._parse_appended(data, axis)
-        region = await self._grow(NodeAccess(self.store, blocking=False), items.shape, axis)
-        await self.write_async(region, items)
-        return self.shape
+        return await self._append(NodeAccess(self.store, blocking=False), items, axis)
 
     def _parse_appended(self, data: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
         check_writable(self.store)
@@ -422,116 +401,34 @@ class Array(ArrayFacts):
         if len(shape) != len(own) or shape[:axis] != own[:axis] or shape[axis + 1 :] != own[axis + 1 :]:
             raise ValueError(f"data of shape {shape} cannot be appended to shape {own} along axis {axis}")
 
-    async def _grow(self, access: NodeAccess, appended: tuple[int, ...], axis: int) -> tuple[slice, ...]:
-        """Make room; returns where."""
-
+    async def _append(self, access: NodeAccess, items: npt.NDArray[Any], axis: int) -> tuple[int, ...]:
         # From the shape in the store: of two that append at once, each gets a place of its own.
         def longer(old: ArrayMetadata) -> ArrayMetadata:
-            self._check_appended(appended, old.shape, axis)
-            return old.update_shape((*old.shape[:axis], old.shape[axis] + appended[axis], *old.shape[axis + 1 :]))
+            self._check_appended(items.shape, old.shape, axis)
+            return old.update_shape((*old.shape[:axis], old.shape[axis] + items.shape[axis], *old.shape[axis + 1 :]))
 
-        old = await self._change(access, longer)
-        return tuple(
-            slice(length, length + appended[axis]) if at == axis else slice(None) for at, length in enumerate(old.shape)
-        )
-
-    # Single chunks. A chunk here is what has a key: a shard, where there are shards.
-
-    def encode_chunk(self, items: npt.ArrayLike) -> bytes | None:
-        """Return the encoded form of one chunk. Nothing is stored.
-
-        Parameters
-        ----------
-        items : array_like
-            Of a chunk's shape, or one value for all of it.
-
-        Returns
-        -------
-        bytes or None
-            None where all items are the fill value and such chunks are not stored.
-        """
-        values = parse_value(items, self._chunk_shape, self.dtype)
-        if values.shape != self._chunk_shape:
-            values = np.broadcast_to(values, self._chunk_shape)
-        native = np.ascontiguousarray(values, dtype=self.dtype.newbyteorder("="))
-        data = native.reshape(-1).view(np.uint8)
-        keep_empty = self._config.write_empty_chunks
-        if self._chain.needs_loop:
-            encoded = self._finish(self._chain.start_encode([data], keep_empty))[0]
-        else:
-            encoded = self._chain.encode(data, keep_empty)
-        return None if encoded is None else bytes(encoded)
-
-    def decode_chunk(self, data: bytes | bytearray | memoryview) -> npt.NDArray[Any]:
-        """Return the items of one encoded chunk, in its full shape.
-
-        Raises
-        ------
-        CodecError
-            It cannot be decoded.
-        """
-        if self._chain.needs_loop:
-            decoded = self._finish(self._chain.start_decode([data]))[0]
-        else:
-            decoded = self._chain.decode(data)
-        items = np.frombuffer(decoded, dtype=self.dtype.newbyteorder("=")).reshape(self._chunk_shape)
-        return items.astype(self.dtype, copy=False)
-
-    def _chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
-        grid = grid_shape(self._metadata)
-        if len(chunk_coords) != len(grid) or not all(0 <= at < n for at, n in zip(chunk_coords, grid, strict=True)):
-            raise SelectionError(f"there is no chunk {tuple(chunk_coords)} in a grid of {grid}")
-        return join_key(self.path, self._metadata.encode_chunk_key(tuple(chunk_coords)))
-
-    def get_encoded_chunk(self, chunk_coords: tuple[int, ...]) -> bytes | None:
-        """Return a chunk as it is stored; None where it is not.
-
-        Raises
-        ------
-        SelectionError
-            There is no chunk with these coordinates.
-        """
-        key = self._chunk_key(chunk_coords)
-        return run(self.store, lambda access: access.get(key))
-
-    def put_encoded_chunk(self, chunk_coords: tuple[int, ...], data: bytes | bytearray | memoryview | None) -> None:
-        """Store a chunk that is encoded already; None deletes it. The bytes are not looked at.
-
-        Raises
-        ------
-        SelectionError
-            There is no chunk with these coordinates.
-        ReadOnlyError
-            The array was opened for reading only.
-        """
-        check_writable(self.store)
-        key = self._chunk_key(chunk_coords)
-        run(self.store, lambda access: access.delete(key) if data is None else access.set(key, bytes(data)))
-
-    # What is stored
-
-    def nbytes_stored(self) -> int:
-        """Return the size of all that is stored below the array's path, its document included, in bytes."""
-        return run(self.store, lambda access: access.nbytes(self.path))
-
-    async def nbytes_stored_async(self) -> int:
-        """`nbytes_stored` without blocking the running event loop."""
-        return await NodeAccess(self.store, blocking=False).nbytes(self.path)
+        # Until the data are written: who knows a smaller shape takes a chunk at the edge for complete, and would write
+        # over what lies behind.
+        async with locked(self._shape_lock, access):
+            old = await self._change(access, longer)
+            region = tuple(
+                slice(length, length + items.shape[axis]) if at == axis else slice(None)
+                for at, length in enumerate(old.shape)
+            )
+            await self._write_by(access, region, items)
+        return self.shape
 
     @property
-    def nchunks_initialized(self) -> int:
-        """How many chunks are stored; a shard that is stored counts with all of its chunks."""
-        in_shard = math.prod(shard // chunk for shard, chunk in zip(self._chunk_shape, self.chunks, strict=True))
-        return self._count_stored() * in_shard
+    def _shape_lock(self) -> str:
+        return f"shape of {self.path}"
 
-    def _count_stored(self) -> int:
-        coords = run(self.store, lambda access: stored_chunks(access, self.path, self._metadata))
-        return count_inside(coords, self._metadata)
+    # For operations that are written once: in the calling thread where it may wait, else awaited.
 
-    def info_complete(self) -> ArrayInfo:
-        """Return `info` with what the store holds. Every key of the array is looked at."""
-        return self._info(
-            count_bytes_stored=self.nbytes_stored(),
-            count_chunks_initialized=self._count_stored(),
-            count_chunks=chunk_count(self._metadata),
-        )
+    async def _read_by(self, access: NodeAccess, region: Any) -> npt.NDArray[Any]:
+        return self.read(region) if access.blocking else await self.read_async(region)
+
+    async def _write_by(self, access: NodeAccess, region: Any, value: Any) -> None:
+        if access.blocking:
+            self.write(region, value)
+        else:
+            await self.write_async(region, value)

@@ -28,7 +28,16 @@ from zarrpipe.nodes import NodeAccess, create_node
 from zarrpipe.spec import ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
 from zarrpipe.stores import StorePath
 
-__all__ = ["ArrayOptions", "ChunkKeyEncodingLike", "CodecLike", "CodecsLike", "NewArray", "check_zarr_format", "plan_array"]
+__all__ = [
+    "ArrayOptions",
+    "ChunkKeyEncodingLike",
+    "CodecLike",
+    "CodecsLike",
+    "CreateOptions",
+    "NewArray",
+    "check_zarr_format",
+    "plan_array",
+]
 
 CodecLike: TypeAlias = Any
 """A codec's document, its name, or an object."""
@@ -37,7 +46,7 @@ ChunkKeyEncodingLike: TypeAlias = ChunkKeyEncoding | Mapping[str, JSON] | tuple[
 
 
 class ArrayOptions(TypedDict, total=False):
-    """What `create_array` takes beside the place of the array: see there."""
+    """What an array is created with: see `zarrpipe.create_array`."""
 
     shape: ShapeLike | None
     dtype: ZDTypeLike | None
@@ -50,13 +59,18 @@ class ArrayOptions(TypedDict, total=False):
     codecs: Iterable[CodecLike] | None
     fill_value: Any
     order: MemoryOrder | None
-    zarr_format: ZarrFormat | None
     attributes: Mapping[str, JSON] | None
     chunk_key_encoding: ChunkKeyEncodingLike | None
     dimension_names: DimensionNames
     overwrite: bool
-    config: ArrayConfigLike | None
     write_data: bool
+
+
+class CreateOptions(ArrayOptions, total=False):
+    """`ArrayOptions`, with what opening an array takes too."""
+
+    zarr_format: ZarrFormat | None
+    config: ArrayConfigLike | None
 
 
 class NewArray:
@@ -68,7 +82,7 @@ class NewArray:
         Its document.
     codecs : tuple of codec
         Its chain.
-    options : ArrayOptions
+    options : CreateOptions
         What the user asked for.
     data : numpy.ndarray, optional
         What it will hold.
@@ -78,7 +92,7 @@ class NewArray:
         self,
         metadata: ArrayMetadata,
         codecs: tuple[Any, ...],
-        options: ArrayOptions,
+        options: CreateOptions,
         data: npt.NDArray[Any] | None,
     ) -> None:
         self._metadata = metadata
@@ -102,12 +116,12 @@ class NewArray:
         return Array(self._metadata, store_path, config, self._codecs)
 
 
-def plan_array(options: ArrayOptions) -> NewArray:
+def plan_array(options: CreateOptions) -> NewArray:
     """Plan an array. All that can be wrong with what the user asks for is found here, before anything is written.
 
     Parameters
     ----------
-    options : ArrayOptions
+    options : CreateOptions
         See `zarrpipe.create_array`.
 
     Raises
@@ -163,11 +177,17 @@ def _parse_data(
         if shape is None or dtype is None:
             missing = "shape" if shape is None else "dtype"
             raise ValueError(f"an array is made from data, or from shape and dtype: {missing} is missing")
-        return None, parse_shapelike(shape), parse_dtype(dtype)
+        return None, parse_shapelike(shape), _native(parse_dtype(dtype))
     if shape is not None or dtype is not None:
         raise ValueError("the shape and the data type are those of the data: do not give them beside it")
     items = np.asarray(data)
-    return items, items.shape, parse_dtype(items.dtype)
+    return items, items.shape, _native(parse_dtype(items.dtype))
+
+
+def _native(data_type: ZDType[Any, Any]) -> ZDType[Any, Any]:
+    """Return the data type in the host's byte order, as it will be when the array is opened: a document has none."""
+    dtype: np.dtype[Any] = data_type.to_native_dtype()
+    return data_type if dtype.isnative else parse_dtype(dtype.newbyteorder("="))
 
 
 def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[CodecLike, ...]:
@@ -182,7 +202,7 @@ def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[Cod
 
 
 def _plan_parts(
-    options: ArrayOptions, shape: tuple[int, ...], item_nbytes: int
+    options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
 ) -> tuple[tuple[int, ...], tuple[Any, ...]]:
     """Return the shape of what has a key, and the chain of filters, serializer, compressors and shards."""
     shards = options.get("shards")
@@ -214,7 +234,7 @@ def _plan_parts(
 
 
 def _plan_chain(
-    options: ArrayOptions, shape: tuple[int, ...], item_nbytes: int
+    options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
 ) -> tuple[tuple[int, ...], tuple[Any, ...]]:
     """Return the shape of what has a key, and the chain that the user gives as a whole."""
     for name in ("filters", "serializer", "compressors"):

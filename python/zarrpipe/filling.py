@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from zarrpipe._types import AccessMode, ShapeLike
 from zarrpipe.array import Array
-from zarrpipe.creation import ArrayOptions, NewArray, plan_array
+from zarrpipe.creating import create_at, create_at_async
+from zarrpipe.creation import CreateOptions, NewArray, plan_array
 from zarrpipe.errors import UnsupportedError
-from zarrpipe.opening import create_at, create_at_async, resolve_place
-from zarrpipe.spec import ArrayConfigLike
+from zarrpipe.place import resolve_place
+from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 
 __all__ = [
@@ -78,10 +79,10 @@ def _plan(
     if chunks is not None and chunk_shape is not None:
         raise ValueError("chunks= and chunk_shape= are the same: give one of them")
     if write_empty_chunks is not None:
-        given: Any = config or {}
-        fields = given if isinstance(given, Mapping) else given.to_dict()
-        config = {**fields, "write_empty_chunks": write_empty_chunks}  # type: ignore[typeddict-item]
-    if unknown := sorted(set(options) - set(ArrayOptions.__annotations__)):
+        fields = parse_array_config(config).to_dict()
+        fields["write_empty_chunks"] = write_empty_chunks
+        config = fields
+    if unknown := sorted(set(options) - set(CreateOptions.__optional_keys__)):
         raise TypeError(f"an array cannot be created with {unknown[0]}=")
     # `name` is what create_array calls the path.
     place = resolve_place(store, name if path is None else path, mode or "a", storage_options)

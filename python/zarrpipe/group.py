@@ -9,7 +9,7 @@ from zarrpipe._types import JSON
 from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.array import Array
 from zarrpipe.attributes import Attributes
-from zarrpipe.creation import ArrayOptions, plan_array
+from zarrpipe.creation import CreateOptions, plan_array
 from zarrpipe.display import GroupInfo, Tree
 from zarrpipe.errors import ConflictError, MetadataError, NodeNotFoundError
 from zarrpipe.metadata import ArrayMetadata, GroupMetadata, basename, check_node_name, join_key, normalize_path
@@ -270,7 +270,7 @@ class Group:
 
     # New members
 
-    def create_array(self, name: str, **options: Unpack[ArrayOptions]) -> Array:
+    def create_array(self, name: str, **options: Unpack[CreateOptions]) -> Array:
         """Create an array below the group.
 
         Parameters
@@ -291,7 +291,7 @@ class Group:
             array[...] = new.data
         return array
 
-    async def create_array_async(self, name: str, **options: Unpack[ArrayOptions]) -> Array:
+    async def create_array_async(self, name: str, **options: Unpack[CreateOptions]) -> Array:
         """`create_array` without blocking the running event loop."""
         new, place = plan_array(options), StorePath(self.store, self._new(name))
         array = await new.write(self._access(), place)

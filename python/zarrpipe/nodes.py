@@ -38,6 +38,7 @@ __all__ = [
     "load_array",
     "load_group",
     "load_node",
+    "locked",
     "not_found",
     "run",
 ]
@@ -161,7 +162,7 @@ _locks_guard = threading.Lock()
 
 def _forget_locks() -> None:
     # The child of a fork must not wait for locks that threads of the parent held.
-    global _locks, _locks_guard  # noqa: PLW0603 - process-wide by its nature
+    global _locks, _locks_guard
     _locks, _locks_guard = WeakValueDictionary(), threading.Lock()
 
 
@@ -170,20 +171,42 @@ if hasattr(os, "register_at_fork"):
 
 
 @asynccontextmanager
-async def _locked(key: str, *, is_sync: bool) -> AsyncIterator[None]:
-    # By key alone: that keys of different stores share a lock costs a wait now and then, and nothing else.
+async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
+    """Hold a lock of this process.
+
+    Parameters
+    ----------
+    name : str
+        Of the lock. Nodes of different stores may share one, which costs a wait now and then, and nothing else.
+    access : NodeAccess
+        Says how to wait.
+
+    Raises
+    ------
+    RuntimeError
+        The caller would wait on a thread with a running event loop, a task of which may hold the lock.
+    """
     with _locks_guard:
-        lock = _locks.setdefault(key, threading.Lock())
-    if is_sync:
-        lock.acquire()
-    else:
-        # Its holder may be a task of this very loop.
-        while not lock.acquire(blocking=False):
+        lock = _locks.setdefault(name, threading.Lock())
+    if not access.blocking:
+        while not lock.acquire(blocking=False):  # noqa: ASYNC110 - threads wait for the lock, too
             await asyncio.sleep(_LOCK_POLL_S)
+    elif not lock.acquire(blocking=False):
+        if _is_in_loop():
+            raise RuntimeError("another change of this node is under way: use the async form, and await it")
+        lock.acquire()
     try:
         yield
     finally:
         lock.release()
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def load_node(access: NodeAccess, path: str) -> NodeMetadata | None:
@@ -333,7 +356,7 @@ async def change_node(access: NodeAccess, path: str, change: Callable[[NodeMetad
     check_writable(access.store)
     # In a thread of its own or not, a store that answers at once is asked at once: no lock is held over a wait.
     inside = NodeAccess(access.store, blocking=True)
-    async with _locked(metadata_key(path), is_sync=inside.is_sync):
+    async with locked(metadata_key(path), inside):
         node = await load_node(inside, path)
         if node is None:
             raise not_found(access.store, path, "node")

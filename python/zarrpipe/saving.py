@@ -12,8 +12,8 @@ from zarrpipe._types import ZarrFormat
 from zarrpipe.array import Array
 from zarrpipe.filling import create, create_async
 from zarrpipe.group import Group
-from zarrpipe.opening import open_async, open_group, open_group_async
 from zarrpipe.opening import open as open_node
+from zarrpipe.opening import open_async, open_group, open_group_async
 
 __all__ = [
     "load",

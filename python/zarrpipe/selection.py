@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from zarrpipe.errors import SelectionError, UnsupportedError
 
-__all__ = ["blocks_to_slices", "check_out", "explain_selection_error", "parse_value"]
+__all__ = ["blocks_to_slices", "explain_selection_error", "parse_value"]
 
 _LATER = (
     "integer, boolean and mask arrays as selections are not implemented yet: read a basic selection, and select from it"
@@ -114,53 +114,7 @@ def _is_text(value: Any) -> bool:
         return False
 
 
-def check_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """`out`, if a selection can be read into it.
-
-    Parameters
-    ----------
-    out : numpy.ndarray
-        An array that can be written and in which no two items share memory.
-    shape : tuple of int
-        The selection's shape.
-    dtype : numpy.dtype
-        The array's data type.
-
-    Raises
-    ------
-    TypeError
-        It is not an array, or has another data type.
-    ValueError
-        It has another shape, is read-only, or overlaps itself.
-    """
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out is a NumPy array, not {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"out has the data type {out.dtype}, the array {dtype}")
-    if out.shape != shape:
-        raise ValueError(f"out has the shape {out.shape}, the selection {shape}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only")
-    if _overlaps_itself(out):
-        raise ValueError("out overlaps itself: two of its items share memory")
-    return out
-
-
-def _overlaps_itself(array: npt.NDArray[Any]) -> bool:
-    # Sufficient, and cheap: sorted by stride, each axis must step over all that the faster ones span. The exact
-    # question is NP-hard; what this refuses without need (interleaved strides) does not occur in practice.
-    span = array.itemsize
-    axes = sorted((abs(stride), length) for stride, length in zip(array.strides, array.shape, strict=True) if length > 1)
-    for stride, length in axes:
-        if stride < span:
-            return array.size > 0
-        span = stride * (length - 1) + span
-    return False
-
-
-def blocks_to_slices(
-    selection: Any, shape: tuple[int, ...], chunks: Sequence[int]
-) -> tuple[slice, ...]:
+def blocks_to_slices(selection: Any, shape: tuple[int, ...], chunks: Sequence[int]) -> tuple[slice, ...]:
     """Return the basic selection of whole chunks.
 
     Parameters

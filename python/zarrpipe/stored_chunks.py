@@ -32,9 +32,7 @@ def chunk_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
 
 def grid_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
     """How many chunks there are along each axis."""
-    return tuple(
-        -(-length // chunk) for length, chunk in zip(metadata.shape, chunk_shape(metadata), strict=True)
-    )
+    return tuple(-(-length // chunk) for length, chunk in zip(metadata.shape, chunk_shape(metadata), strict=True))
 
 
 async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) -> list[tuple[int, ...]]:

@@ -12,19 +12,18 @@ import pytest
 
 import zarrpipe
 
+BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+ZSTD = {"name": "zstd", "configuration": {"level": 1, "checksum": True}}
+CRC32C = {"name": "crc32c"}
 CHAINS = {
     "raw": [{"name": "bytes", "configuration": {"endian": "big"}}],
-    "zstd": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 1, "checksum": True}}],
-    "gzip": [{"name": "bytes"}, {"name": "gzip", "configuration": {"level": 1}}],
-    "transpose": [{"name": "transpose", "configuration": {"order": [1, 0]}}, {"name": "bytes"}, {"name": "crc32c"}],
+    "zstd": [BYTES, ZSTD],
+    "gzip": [BYTES, {"name": "gzip", "configuration": {"level": 1}}],
+    "transpose": [{"name": "transpose", "configuration": {"order": [1, 0]}}, BYTES, CRC32C],
     "shard": [
         {
             "name": "sharding_indexed",
-            "configuration": {
-                "chunk_shape": [4, 5],
-                "codecs": [{"name": "bytes"}, {"name": "zstd"}],
-                "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
-            },
+            "configuration": {"chunk_shape": [4, 5], "codecs": [BYTES, ZSTD], "index_codecs": [BYTES, CRC32C]},
         }
     ],
 }

@@ -447,10 +447,10 @@ fn stale_temporary_files_are_swept() {
         fs::File::create(folder.join(name)).unwrap().set_modified(age).unwrap();
     }
     fs::create_dir(folder.join(".zarrpipe-folder.partial")).unwrap();
-    put(&store, "c/1", b"1");
-    assert_eq!(names(&folder).len(), 5);
     let folders = ["", "c", "c", "d/e", "d/f"].map(str::to_owned);
     store.prepare(&mut folders.into_iter()).unwrap();
+    assert_eq!(names(&folder).len(), 4);
+    put(&store, "c/1", b"1");
     assert_eq!(
         names(&folder),
         [".zarrpipe-folder.partial", ".zarrpipe-young.partial", "0", "1"]

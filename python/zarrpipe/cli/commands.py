@@ -38,7 +38,6 @@ _FAILURES = (
     TypeError,
     NotImplementedError,
     MemoryError,
-    EOFError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -96,8 +95,20 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what is at OUT.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="zarrpipe", message="%(prog)s %(version)s")
+class _Commands(click.Group):
+    """click ends a line on stderr when it is interrupted, and takes the end of a file for an interruption."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+        except EOFError as error:
+            raise click.ClickException(_one_line(error)) from None
+
+
+@click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zarrpipe.__version__, message="%(prog)s %(version)s")
 def app() -> None:
     """Store N-dimensional arrays in the Zarr format, and look at them."""
 

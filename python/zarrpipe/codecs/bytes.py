@@ -7,13 +7,15 @@ Source: Zarr v3 codecs, "Bytes codec" (https://zarr-specs.readthedocs.io/en/late
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from zarrpipe._types import JSON, Endianness
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayBytesCodec
+from zarrpipe.codecs.items import chunk_form
 from zarrpipe.codecs.native import NativeCodec, check_choice
+from zarrpipe.spec import ArraySpec
 
 __all__ = ["BytesCodec"]
 
@@ -51,3 +53,9 @@ class BytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
     def _defaults(cls, configuration: dict[str, JSON]) -> dict[str, JSON]:
         # In a document absence means items of one byte, not the default of new codecs.
         return {"endian": None, **configuration}
+
+    def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
+        fitting = super().evolve_from_array_spec(array_spec)
+        # Items without anything to swap have no byte order: zarr-python leaves it out of the document too.
+        (_, _, swap_runs), _, _ = chunk_form(array_spec)
+        return fitting if swap_runs or fitting.endian is None else replace(fitting, endian=None)

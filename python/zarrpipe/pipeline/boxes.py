@@ -97,6 +97,7 @@ def _shifted(part: Any, length: int, start: int) -> Any:
 
 
 def largest(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the length along each axis that holds all of the shapes."""
     return tuple(max(lengths) for lengths in zip(*shapes, strict=True))
 
 

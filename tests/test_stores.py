@@ -1,0 +1,444 @@
+"""Stores: what they keep, what they refuse, and how the engine is handed them."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pickle
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zarr.storage
+from zarr.core.buffer.core import default_buffer_prototype as zarr_prototype
+
+from zarrpipe.abc.store import (
+    ByteGetter,
+    ByteSetter,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+    SupportsSyncStore,
+)
+from zarrpipe.buffer import Buffer, default_buffer_prototype
+from zarrpipe.config import config
+from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
+from zarrpipe.stores import (
+    AsyncStoreAdapter,
+    LocalStore,
+    MemoryStore,
+    StoreAdapter,
+    StorePath,
+    core_store,
+    make_store,
+    make_store_path,
+)
+from zarrpipe.stores.adapter import identity_of, is_native, supports_sync
+
+PROTOTYPE = default_buffer_prototype()
+RANGES = [
+    (None, b"0123456789"),
+    (RangeByteRequest(2, 5), b"234"),
+    (RangeByteRequest(8, 20), b"89"),
+    (RangeByteRequest(12, 20), b""),
+    (OffsetByteRequest(7), b"789"),
+    (OffsetByteRequest(10), b""),
+    (SuffixByteRequest(3), b"789"),
+    (SuffixByteRequest(30), b"0123456789"),
+    (SuffixByteRequest(0), b""),
+]
+
+
+def buffer(data: bytes) -> Buffer:
+    return Buffer.from_bytes(data)
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    return LocalStore(tmp_path / "root") if request.param == "local" else MemoryStore()
+
+
+async def collect(names: Any) -> list[str]:
+    return sorted([name async for name in names])
+
+
+async def test_get_set_delete(store: Any) -> None:
+    assert isinstance(store, SupportsSyncStore)
+    assert await store.get("a/b", PROTOTYPE) is None
+    assert store.get_sync("a/b") is None
+    await store.set("a/b", buffer(b"0123456789"))
+    for byte_range, expected in RANGES:
+        for found in (
+            await store.get("a/b", PROTOTYPE, byte_range),
+            store.get_sync("a/b", prototype=PROTOTYPE, byte_range=byte_range),
+        ):
+            assert found is not None
+            assert found.to_bytes() == expected, byte_range
+    parts = await store.get_partial_values(PROTOTYPE, [("a/b", RANGES[1][0]), ("x", None), ("a/b", RANGES[6][0])])
+    assert [part if part is None else part.to_bytes() for part in parts] == [b"234", None, b"789"]
+    await store.set("a/b", buffer(b"new"))
+    assert store.get_sync("a/b").to_bytes() == b"new"
+    assert await store.getsize("a/b") == 3
+    assert await store.exists("a/b")
+    assert not await store.exists("a")
+    await store.delete("a/b")
+    await store.delete("a/b")
+    assert await store.get("a/b", PROTOTYPE) is None
+    store.set_sync("empty", buffer(b""))
+    assert store.get_sync("empty").to_bytes() == b""
+
+
+async def test_get_ranges(store: Any) -> None:
+    store.set_sync("k", buffer(b"0123456789"))
+    ranges = [RangeByteRequest(0, 2), RangeByteRequest(4, 6), SuffixByteRequest(1)]
+    found = {i: part.to_bytes() for i, part in store.get_ranges_sync("k", ranges, prototype=PROTOTYPE)}
+    assert found == {0: b"01", 1: b"45", 2: b"9"}
+
+
+async def test_set_if_not_exists(store: Any) -> None:
+    await store.set_if_not_exists("a", buffer(b"1"))
+    await store.set_if_not_exists("a", buffer(b"2"))
+    assert store.get_sync("a").to_bytes() == b"1"
+    assert await collect(store.list()) == ["a"]
+
+
+async def test_listing(store: Any) -> None:
+    keys = ["a/c/0/0", "a/c/0/1", "a/zarr.json", "ab/zarr.json", "zarr.json"]
+    for key in keys:
+        store.set_sync(key, buffer(b"x"))
+    assert await collect(store.list()) == keys
+    assert await collect(store.list_prefix("a/")) == keys[:3]
+    assert await collect(store.list_prefix("a")) == keys[:4]
+    assert await collect(store.list_prefix("a/c/0/1")) == ["a/c/0/1"]
+    assert await collect(store.list_prefix("none/")) == []
+    assert await collect(store.list_dir("")) == ["a", "ab", "zarr.json"]
+    assert await collect(store.list_dir("a")) == ["c", "zarr.json"]
+    assert await collect(store.list_dir("a/c/")) == ["0"]
+    assert await collect(store.list_dir("none")) == []
+    assert not await store.is_empty("a")
+    assert await store.is_empty("b")
+    assert await store.getsize_prefix("a") == 3
+    await store.delete_dir("a")
+    assert await collect(store.list()) == keys[3:]
+    await store.clear()
+    assert await collect(store.list()) == []
+
+
+@pytest.mark.parametrize("key", ["", "/", "../x", "a/../../x", "a//b", "/etc/passwd", "a/.", "a\0b", "a\\b", "a/"])
+async def test_keys_stay_inside(store: Any, key: str) -> None:
+    for call in (
+        lambda: store.get_sync(key),
+        lambda: store.set_sync(key, buffer(b"x")),
+        lambda: store.delete_sync(key),
+    ):
+        with pytest.raises(StoreError):
+            call()
+    for coroutine in (store.get(key, PROTOTYPE), store.set(key, buffer(b"x")), store.delete(key), store.exists(key)):
+        with pytest.raises(StoreError):
+            await coroutine
+    assert await collect(store.list()) == []
+
+
+async def test_prefixes_stay_inside(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "root")
+    store.set_sync("a", buffer(b"x"))
+    (tmp_path / "outside").write_bytes(b"x")
+    for prefix in ("..", "../", "a/../.."):
+        with pytest.raises(StoreError):
+            await store.delete_dir(prefix)
+        with pytest.raises(StoreError):
+            await collect(store.list_dir(prefix))
+    assert (tmp_path / "outside").exists()
+
+
+async def test_read_only(store: Any) -> None:
+    store.set_sync("a", buffer(b"x"))
+    closed = store.with_read_only(True)
+    assert closed.read_only
+    assert closed == store
+    assert closed.get_sync("a").to_bytes() == b"x"
+    for call in (lambda: closed.set_sync("a", buffer(b"y")), lambda: closed.delete_sync("a")):
+        with pytest.raises(ReadOnlyError):
+            call()
+    for coroutine in (closed.clear(), closed.delete_dir("a"), closed.set_if_not_exists("b", buffer(b"y"))):
+        with pytest.raises(ReadOnlyError):
+            await coroutine
+    assert closed.with_read_only(False).read_only is False
+
+
+async def test_values_are_buffers(store: Any) -> None:
+    with pytest.raises(TypeError):
+        await store.set("a", b"bytes")
+    with pytest.raises(TypeError):
+        store.set_sync("a", "text")
+
+
+def test_memory_keeps_its_own_bytes() -> None:
+    data = bytearray(b"abc")
+    store = MemoryStore()
+    store.set_sync("a", Buffer.from_bytes(data))
+    data[0] = 0
+    found = store.get_sync("a")
+    assert found is not None
+    assert found.to_bytes() == b"abc"
+    assert MemoryStore(store._store_dict) == store
+    assert MemoryStore() != MemoryStore()
+    loaded = MemoryStore({"k": b"raw"}).get_sync("k")
+    assert loaded is not None
+    assert loaded.to_bytes() == b"raw"
+
+
+def test_equality_and_pickling(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path), read_only=True)
+    again = pickle.loads(pickle.dumps(store))
+    assert again == store
+    assert again.read_only
+    assert LocalStore(tmp_path / "x") != store
+    assert str(store) == f"file://{tmp_path.as_posix()}"
+    with pytest.raises(TypeError):
+        LocalStore(3)  # type: ignore[arg-type]
+
+
+async def test_open(tmp_path: Path) -> None:
+    store = await LocalStore.open(tmp_path / "new")
+    assert (tmp_path / "new").is_dir()
+    assert not store.read_only
+    for arguments in ({"read_only": True}, {"mode": "r"}, {"mode": "r+"}):
+        with pytest.raises(NodeNotFoundError):
+            await LocalStore.open(tmp_path / "missing", **arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "missing").exists()
+    assert (await MemoryStore.open(read_only=True)).read_only
+
+
+async def test_local_move(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "a")
+    store.set_sync("k", buffer(b"x"))
+    (tmp_path / "there").mkdir()
+    with pytest.raises(NodeExistsError):
+        await store.move(tmp_path / "there")
+    await store.move(tmp_path / "b" / "c")
+    assert store.get_sync("k") is not None
+    assert not (tmp_path / "a").exists()
+
+
+class TestOtherThingsThanFiles:
+    """Only "no such key" is a missing value."""
+
+    async def test_directory(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        with pytest.raises(StoreError, match="not a regular file|directory"):
+            LocalStore(tmp_path).get_sync("a")
+        with pytest.raises(StoreError):
+            await LocalStore(tmp_path).set("a", buffer(b"x"))
+        assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+    async def test_fifo(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a")
+        with pytest.raises(StoreError, match="regular"):
+            await asyncio.wait_for(LocalStore(tmp_path).get("a", PROTOTYPE), 5)
+
+    def test_dangling_link(self, tmp_path: Path) -> None:
+        (tmp_path / "a").symlink_to(tmp_path / "gone")
+        with pytest.raises(StoreError) as caught:
+            LocalStore(tmp_path).get_sync("a")
+        assert caught.value.key == "a"
+
+    def test_permission(self, tmp_path: Path) -> None:
+        if os.geteuid() == 0:
+            pytest.skip("allowed: root may read everything")
+        (tmp_path / "a").write_bytes(b"x")
+        (tmp_path / "a").chmod(0)
+        with pytest.raises(StoreError):
+            LocalStore(tmp_path).get_sync("a")
+
+
+def test_set_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path)
+    store.set_sync("d/a", buffer(b"old"))
+
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fail)
+    with pytest.raises(StoreError) as caught:
+        store.set_sync("d/a", buffer(b"new"))
+    monkeypatch.undo()
+    assert caught.value.errno == 28
+    assert (tmp_path / "d" / "a").read_bytes() == b"old"
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["a"]
+
+
+async def test_partial_files_are_not_listed(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.set_sync("d/a", buffer(b"x"))
+    (tmp_path / "d" / ".zarrpipe-123.partial").write_bytes(b"half")
+    assert await collect(store.list()) == ["d/a"]
+    assert await collect(store.list_dir("d")) == ["a"]
+
+
+def test_mode_and_fsync(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    old = os.umask(0o027)
+    try:
+        with config.set(fsync="full"):
+            store.set_sync("a", buffer(b"x" * 100_000))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def _set_many(root: Path, value: bytes) -> None:
+    for _ in range(200):
+        LocalStore(root).set_sync("k", buffer(value))
+
+
+def test_readers_see_whole_values(tmp_path: Path) -> None:
+    _set_many(tmp_path, b"a" * 50_000)
+    writers = [
+        multiprocessing.get_context("fork").Process(target=_set_many, args=(tmp_path, c * 50_000)) for c in (b"b", b"c")
+    ]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        found = LocalStore(tmp_path).get_sync("k")
+        assert found is not None
+        assert len(set(found.to_bytes())) == 1
+        assert len(found) == 50_000
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+
+
+# Store paths
+
+
+async def test_store_path(store: Any) -> None:
+    place = StorePath(store, "a") / "c/0"
+    assert isinstance(place, ByteGetter)
+    assert isinstance(place, ByteSetter)
+    assert place.path == "a/c/0"
+    await place.set(buffer(b"abc"))
+    for found in (await place.get(), await place.get(PROTOTYPE, None), place.get_sync()):
+        assert found is not None
+        assert found.to_bytes() == b"abc"
+    part = await place.get(prototype=PROTOTYPE, byte_range=RangeByteRequest(1, 2))
+    assert part is not None
+    assert part.to_bytes() == b"b"
+    assert await place.exists()
+    assert not await StorePath(store, "a").is_empty()
+    place.set_sync(buffer(b"new"))
+    await place.set_if_not_exists(buffer(b"other"))
+    assert place.get_sync().to_bytes() == b"new"  # type: ignore[union-attr]
+    place.delete_sync()
+    assert await place.get() is None
+    assert StorePath(store, "/a/") == StorePath(store, "a")
+    assert str(place).endswith("a/c/0")
+    with pytest.raises(StoreError):
+        StorePath(store, "../x")
+
+
+async def test_store_path_modes() -> None:
+    store = MemoryStore()
+    assert (await StorePath.open(store, "a", "r")).read_only
+    assert not (await StorePath.open(store, "a")).read_only
+    with pytest.raises(ReadOnlyError):
+        await StorePath.open(store.with_read_only(True), "a", "a")
+    store.set_sync("a/b", buffer(b"x"))
+    with pytest.raises(NodeExistsError):
+        await StorePath.open(store, "a", "w-")
+    assert (await StorePath.open(store, "c", "w-")).path == "c"
+
+
+# What users give
+
+
+def test_make_store(tmp_path: Path) -> None:
+    assert make_store(tmp_path) == make_store(str(tmp_path)) == LocalStore(tmp_path)
+    assert make_store(f"file://{tmp_path}") == LocalStore(tmp_path)
+    assert make_store(tmp_path, "r").read_only
+    assert not make_store(tmp_path, "r+").read_only
+    backing: dict[str, Any] = {}
+    assert make_store(backing) == MemoryStore(backing)
+    assert isinstance(make_store(None), MemoryStore)
+    store = MemoryStore()
+    assert make_store(store) is store
+    assert make_store(StorePath(store, "a")) is store
+    theirs = zarr.storage.MemoryStore()
+    assert make_store(theirs) is theirs
+    assert not any(tmp_path.iterdir())
+    place = make_store_path(StorePath(store, "a"), "b/c")
+    assert (place.store, place.path) == (store, "a/b/c")
+    with pytest.raises(TypeError):
+        make_store(3)
+
+
+@pytest.mark.parametrize(("url", "extra"), [("s3://b/k", "remote"), ("https://x/y", "remote"), ("sftp://x", "fsspec")])
+def test_urls_name_their_extra(url: str, extra: str) -> None:
+    with pytest.raises(UnsupportedError, match=rf"zarrpipe\[{extra}\]"):
+        make_store(url)
+
+
+# As the engine takes them
+
+
+class Wrapped(LocalStore):
+    """A subclass may do anything in its methods."""
+
+
+class AsyncOnly(MemoryStore):
+    _supports_sync_io = False
+
+
+def test_core_store(tmp_path: Path) -> None:
+    assert is_native(LocalStore(tmp_path))
+    assert is_native(zarr.storage.LocalStore(tmp_path))
+    assert not is_native(Wrapped(tmp_path))
+    assert not is_native(MemoryStore())
+    assert not core_store(LocalStore(tmp_path)).needs_loop
+    assert not core_store(Wrapped(tmp_path)).needs_loop
+    assert not core_store(zarr.storage.MemoryStore()).needs_loop
+    assert core_store(AsyncOnly()).needs_loop
+    assert not supports_sync(AsyncOnly())
+
+
+def test_identity(tmp_path: Path) -> None:
+    backing: dict[str, Any] = {}
+    assert identity_of(MemoryStore(backing)) == identity_of(MemoryStore(backing, read_only=True))
+    assert identity_of(MemoryStore()) != identity_of(MemoryStore(backing))
+    first, second = Wrapped(tmp_path), Wrapped(tmp_path)
+    assert identity_of(first) == identity_of(second)
+    assert identity_of(Wrapped(tmp_path / "x")) != identity_of(first)
+
+
+@pytest.mark.parametrize("kind", ["ours", "zarr", "zarr local"])
+async def test_adapters(kind: str, tmp_path: Path) -> None:
+    stores: dict[str, Any] = {
+        "ours": MemoryStore(),
+        "zarr": zarr.storage.MemoryStore(),
+        "zarr local": zarr.storage.LocalStore(tmp_path),
+    }
+    adapter, asynchronous = StoreAdapter(stores[kind]), AsyncStoreAdapter(stores[kind])
+    ranges = [None, (2, 5), (None, 3)]
+    assert adapter.get("a/0", ranges) is None
+    assert await asynchronous.get("a/0", ranges) is None
+    adapter.set("a/0", b"0123456789")
+    await asynchronous.set("a/1", memoryview(b"0123456789"))
+    for key in ("a/0", "a/1"):
+        for found in (adapter.get(key, ranges), await asynchronous.get(key, ranges)):
+            assert found is not None
+            assert [bytes(part) for part in found] == [b"0123456789", b"234", b"789"]
+    adapter.delete("a/0")
+    await asynchronous.delete("a/1")
+    assert adapter.get("a/1", [None]) is None
+
+
+async def test_zarrs_stores_pass_for_ours(tmp_path: Path) -> None:
+    theirs = zarr.storage.LocalStore(tmp_path)
+    await theirs.set("a/b", zarr_prototype().buffer.from_bytes(b"x"))
+    ours = LocalStore(tmp_path)
+    assert ours.get_sync("a/b") is not None
+    assert not isinstance(theirs, Store)
+    assert await collect(ours.list()) == await collect(theirs.list())
