@@ -91,7 +91,7 @@ $(VENV)/.stamp-dependencies: $(VENV)/.stamp-python constraints.txt pyproject.tom
 	@touch $@
 
 $(VENV)/.stamp-extension: $(VENV)/.stamp-dependencies $(RUST_SOURCES) pyproject.toml
-	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=$(CURDIR)/$(VENV) \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV=$(CURDIR)/$(VENV) PIP_QUIET=1 \
 	    $(BIN)/maturin develop --release $(CARGO_FLAGS)
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 import threading
 import warnings
@@ -477,7 +478,6 @@ def test_an_array_that_was_replaced(store: Any, array: zarrpipe.Array) -> None:
     zarrpipe.create_group(store, overwrite=True)
     with pytest.raises(ConflictError):
         array.attrs["a"] = 1
-    store.with_read_only(False)
     group = zarrpipe.open_group(store)
     other = group.create_array("x", shape=1, dtype="u1")
     del group["x"]
@@ -585,6 +585,17 @@ def test_reads_while_another_thread_appends() -> None:
     reader.join()
     # Nobody put back an engine of an older shape.
     assert array[:].sum() == 300
+
+
+async def test_async_appends_do_not_meet(store: Any) -> None:
+    await zarrpipe.create_array_async(store, shape=(0,), dtype="u1", chunks=4)
+
+    async def append(number: int) -> None:
+        await (await zarrpipe.open_array_async(store)).append_async(np.full(3, number, "u1"))
+
+    await asyncio.gather(*map(append, range(1, 17)))
+    final = await (await zarrpipe.open_array_async(store)).read_async()
+    assert np.array_equal(np.bincount(final, minlength=17), [0] + [3] * 16)
 
 
 # Single chunks

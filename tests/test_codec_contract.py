@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import zarrpipe.buffer
-import zarrpipe.dtypes
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
 from zarrpipe.buffer import Buffer, NDBuffer, default_buffer_prototype
 from zarrpipe.codecs import ShardingCodec, register_codec, unregister_codec
@@ -87,9 +84,8 @@ def everything(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 @pytest.fixture(autouse=True)
-def _no_calls() -> Iterator[None]:
+def _no_calls() -> None:
     codecs.CALLS.clear()
-    yield
 
 
 def test_bases() -> None:

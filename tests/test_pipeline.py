@@ -480,3 +480,17 @@ async def test_encoded_chunks_are_zarrs(chain: str) -> None:
         (decoded,) = await reader.decode([(encoded, their_spec)])
         np.testing.assert_array_equal(decoded.as_numpy_array(), items)
     assert ours.supports_partial_decode == (theirs.supports_partial_decode or chain == "shard start")
+
+
+async def test_array_writes_of_one_chunk_lose_nothing() -> None:
+    pipeline, place = ZarrPipeline.from_codecs(CHAINS["shard"]), StorePath(AsyncMemoryStore(), "c/0/0")
+    model = np.arange(24, dtype="i4").reshape(CHUNK)
+
+    async def write(row: int, column: int) -> None:
+        value = NDBuffer.from_numpy_array(model[row : row + 1, column])
+        await pipeline.write([(place, spec(), (np.array([row]), np.array([column])), slice(0, 1), False)], value)
+
+    await asyncio.gather(*(write(row, column) for row in range(4) for column in range(6)))
+    out = NDBuffer.create(shape=CHUNK, dtype="i4")
+    await pipeline.read([(place, spec(), (slice(0, 4), slice(0, 6)), (slice(0, 4), slice(0, 6)), True)], out)
+    np.testing.assert_array_equal(out.as_numpy_array(), model)

@@ -11,7 +11,7 @@ import pytest
 CHILDREN = Path(__file__).parent / "children"
 
 
-@pytest.mark.parametrize("method", ["os", "fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("method", ["os", "busy", "fork", "forkserver", "spawn"])
 def test_both_processes_work_after_a_fork(tmp_path: Path, method: str) -> None:
     # In a process of its own: one that hangs must not take the test's with it.
     command = [sys.executable, str(CHILDREN / "forks.py"), method, str(tmp_path / "a.zarr")]

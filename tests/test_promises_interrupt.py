@@ -102,3 +102,57 @@ assert set(np.unique(array[2**23 + 5 : 2**24])) <= set(range(40))
         [sys.executable, "-c", code, str(tmp_path / "a.zarr")], capture_output=True, text=True, timeout=60
     )
     assert child.returncode == 0, child.stderr
+
+
+STORES = {
+    # One that never answers.
+    "async": """
+class Slow(MemoryStore):
+    _supports_sync_io = False
+    async def get(self, key, prototype=None, byte_range=None):
+        if key.startswith("c/"):
+            await asyncio.sleep(600)
+        return await super().get(key, prototype, byte_range)
+""",
+    # One whose thread cannot be stopped: it is left to itself.
+    "sync": """
+class Slow(MemoryStore):
+    def get_sync(self, key, **options):
+        if key.startswith("c/"):
+            time.sleep(600)
+        return super().get_sync(key, **options)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_an_interrupt_ends_a_wait_for_a_store(kind: str) -> None:
+    code = f"""
+import asyncio, os, signal, sys, threading, time
+import numpy as np, zarrpipe
+from zarrpipe.stores import MemoryStore
+{STORES[kind]}
+keys = {{}}
+writer = zarrpipe.create_array(MemoryStore(keys), shape=(2**23,), chunks=(2**20,), dtype="uint8")
+writer[...] = 1
+array = zarrpipe.open_array(Slow(keys), mode="r+")
+threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    array[...]
+except KeyboardInterrupt:
+    print(time.monotonic() - start - 0.3)
+"""
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        line = child.stdout.readline()
+        start = time.monotonic()
+        assert child.wait(timeout=20) == 0
+        ended_s = time.monotonic() - start
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    assert float(line) < 1
+    assert ended_s < 1, f"the process ended {ended_s:.2f} s after KeyboardInterrupt"

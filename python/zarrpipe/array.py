@@ -299,8 +299,10 @@ class Array(ArrayChunks):
             before.append(self._same_array(node))
             return change(before[0])
 
-        changed = await change_node(access, self.path, checked)
-        self._metadata = self._same_array(changed)
+        def written(node: NodeMetadata) -> None:
+            self._metadata = self._same_array(node)
+
+        await change_node(access, self.path, checked, written)
         return before[0]
 
     def _same_array(self, node: NodeMetadata) -> ArrayMetadata:
@@ -416,7 +418,7 @@ class Array(ArrayChunks):
                 for at, length in enumerate(old.shape)
             )
             await self._write_by(access, region, items)
-        return self.shape
+            return self.shape
 
     @property
     def _shape_lock(self) -> str:

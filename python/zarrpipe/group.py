@@ -362,8 +362,13 @@ class Group:
         run(self.store, lambda access: self._change(access, change))
 
     async def _change(self, access: NodeAccess, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        node = await change_node(access, self.path, lambda old: _group(old).update_attributes(change(old.attributes)))
-        self._metadata = _group(node)
+        def written(node: NodeMetadata) -> None:
+            self._metadata = _group(node)
+
+        def changed(node: NodeMetadata) -> GroupMetadata:
+            return _group(node).update_attributes(change(node.attributes))
+
+        await change_node(access, self.path, changed, written)
 
     # How it shows itself
 

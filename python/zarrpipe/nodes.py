@@ -7,6 +7,7 @@ answers without an event loop such a coroutine never waits, and is run in place.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from zarrpipe.abc.store import Store
 from zarrpipe.driver import sync
-from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, UnsupportedError
+from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
 from zarrpipe.metadata import (
     ArrayMetadata,
     GroupMetadata,
@@ -170,6 +171,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_locks)
 
 
+def _lock(name: str) -> threading.Lock:
+    with _locks_guard:
+        return _locks.setdefault(name, threading.Lock())
+
+
+async def _acquire(lock: threading.Lock) -> None:
+    while not lock.acquire(blocking=False):  # noqa: ASYNC110 - threads wait for the lock, too
+        await asyncio.sleep(_LOCK_POLL_S)
+
+
 @asynccontextmanager
 async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
     """Hold a lock of this process.
@@ -186,11 +197,9 @@ async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
     RuntimeError
         The caller would wait on a thread with a running event loop, a task of which may hold the lock.
     """
-    with _locks_guard:
-        lock = _locks.setdefault(name, threading.Lock())
+    lock = _lock(name)
     if not access.blocking:
-        while not lock.acquire(blocking=False):  # noqa: ASYNC110 - threads wait for the lock, too
-            await asyncio.sleep(_LOCK_POLL_S)
+        await _acquire(lock)
     elif not lock.acquire(blocking=False):
         if _is_in_loop():
             raise RuntimeError("another change of this node is under way: use the async form, and await it")
@@ -209,6 +218,16 @@ def _is_in_loop() -> bool:
     return True
 
 
+async def _get_document(access: NodeAccess, key: str) -> bytes | None:
+    try:
+        return await access.get(key)
+    except StoreError as error:
+        # A file in the place of the node's folder: whatever it is, it is no node.
+        if error.errno == errno.ENOTDIR:
+            return None
+        raise
+
+
 async def load_node(access: NodeAccess, path: str) -> NodeMetadata | None:
     """Return the metadata of the node at a path; None if there is none.
 
@@ -220,11 +239,11 @@ async def load_node(access: NodeAccess, path: str) -> NodeMetadata | None:
         It names what is not implemented; or the node is of format 2.
     """
     key = metadata_key(path)
-    data = await access.get(key)
+    data = await _get_document(access, key)
     if data is not None:
         return parse_node(data, key=key)
     for name in (".zarray", ".zgroup"):
-        if await access.get(join_key(path, name)) is not None:
+        if await _get_document(access, join_key(path, name)) is not None:
             raise UnsupportedError("nodes of Zarr format 2 are not implemented yet", key=join_key(path, name))
     return None
 
@@ -282,7 +301,7 @@ async def check_free(access: NodeAccess, path: str) -> None:
     """Raise NodeExistsError if there is a node at a path."""
     for name in ("zarr.json", ".zarray", ".zgroup"):
         key = join_key(path, name)
-        if await access.get(key) is not None:
+        if await _get_document(access, key) is not None:
             raise NodeExistsError(f"there is a node at {'/' + path!r} in {access.store} already", key=key)
 
 
@@ -331,7 +350,12 @@ async def _missing_groups(access: NodeAccess, path: str) -> list[str]:
     return missing[::-1]
 
 
-async def change_node(access: NodeAccess, path: str, change: Callable[[NodeMetadata], NodeMetadata]) -> NodeMetadata:
+async def change_node(
+    access: NodeAccess,
+    path: str,
+    change: Callable[[NodeMetadata], NodeMetadata],
+    written: Callable[[NodeMetadata], None],
+) -> None:
     """Change the document of a node as it is in the store now.
 
     Parameters
@@ -342,11 +366,8 @@ async def change_node(access: NodeAccess, path: str, change: Callable[[NodeMetad
         The node's path.
     change : callable
         From the node's metadata to the new ones. Nothing is written where it raises.
-
-    Returns
-    -------
-    ArrayMetadata or GroupMetadata
-        What was written.
+    written : callable
+        Told of the new metadata once they are stored, before another change can begin.
 
     Raises
     ------
@@ -354,16 +375,24 @@ async def change_node(access: NodeAccess, path: str, change: Callable[[NodeMetad
         The node was deleted.
     """
     check_writable(access.store)
-    # In a thread of its own or not, a store that answers at once is asked at once: no lock is held over a wait.
+    # A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
+    # waiting for it is short.
     inside = NodeAccess(access.store, blocking=True)
-    async with locked(metadata_key(path), inside):
+    lock = _lock(metadata_key(path))
+    if inside.is_sync:
+        lock.acquire()
+    else:
+        await _acquire(lock)
+    try:
         node = await load_node(inside, path)
         if node is None:
             raise not_found(access.store, path, "node")
         changed = change(node)
         if changed != node:
             await inside.set(metadata_key(path), changed.to_bytes())
-    return changed
+        written(changed)
+    finally:
+        lock.release()
 
 
 async def delete_node(access: NodeAccess, path: str) -> None:
@@ -376,7 +405,7 @@ async def delete_node(access: NodeAccess, path: str) -> None:
     """
     check_writable(access.store)
     key = metadata_key(path)
-    if await access.get(key) is None:
+    if await _get_document(access, key) is None:
         raise not_found(access.store, path, "node")
     # The document first: a node that is half deleted is none.
     await access.delete(key)

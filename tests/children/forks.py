@@ -1,4 +1,4 @@
-"""Uses an array before and after a fork: `forks.py os|fork|forkserver|spawn PATH`. Ends with 0 if all went well."""
+"""Uses an array before and after a fork: `forks.py os|busy|fork|forkserver|spawn PATH`. Ends with 0 if all went well."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -77,6 +78,40 @@ def by_os_fork(array: Any, path: str) -> None:
     assert (memory[...] == values(3)).all()
 
 
+def while_busy(array: Any) -> None:
+    """Fork while threads of the parent are in the middle of reads and writes, and hold what they hold."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            array[SIDE:] = values(2)
+            array[SIDE + 5, 5] = 1
+            array[:SIDE]
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for n in range(8):
+            time.sleep(0.01 * n)
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    assert (array[:SIDE] == values(1)).all()
+                    array[SIDE + 5, 5] = 1
+                    array[SIDE:] = values(2)
+                    code = 0
+                finally:
+                    os._exit(code)
+            assert wait(pid) == 0
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
 def by_multiprocessing(array: Any, method: str) -> None:
     context = multiprocessing.get_context(method)
     with context.Pool(2) as pool:
@@ -89,6 +124,8 @@ if __name__ == "__main__":
     made = create(sys.argv[2])
     if sys.argv[1] == "os":
         by_os_fork(made, sys.argv[2])
+    elif sys.argv[1] == "busy":
+        while_busy(made)
     else:
         by_multiprocessing(made, sys.argv[1])
     sys.stdout.write("done\n")

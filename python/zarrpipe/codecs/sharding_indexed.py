@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe._types import JSON, SelectorTuple
+from zarrpipe._types import JSON, SelectorTuple, ShapeLike
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import (
     ArrayBytesCodec,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ShardingCodec"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class ShardingCodec(
     NativeCodec[NDBuffer, Buffer],
     ArrayBytesCodec,
@@ -82,18 +82,28 @@ class ShardingCodec(
     name: ClassVar[str] = "sharding_indexed"
     is_fixed_size = False
 
-    def __post_init__(self) -> None:
-        given: object = self.chunk_shape
+    def __init__(
+        self,
+        *,
+        chunk_shape: ShapeLike,
+        codecs: Iterable[Any] = (BytesCodec(),),
+        index_codecs: Iterable[Any] = (BytesCodec(), Crc32cCodec()),
+        index_location: Literal["start", "end"] = "end",
+    ) -> None:
+        given: object = chunk_shape
         if isinstance(given, int | np.integer):
             given = (given,)
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes):
             given = tuple(given)
+        # The class is frozen.
         with located("/chunk_shape"):
             object.__setattr__(self, "chunk_shape", parse_lengths(given, what="a chunk shape", least=1))
-        for field in ("codecs", "index_codecs"):
-            with located("/" + field):
-                object.__setattr__(self, field, parse_codecs(getattr(self, field)))
-        check_choice(self.index_location, "index_location", ("start", "end"))
+        with located("/codecs"):
+            object.__setattr__(self, "codecs", parse_codecs(codecs))
+        with located("/index_codecs"):
+            object.__setattr__(self, "index_codecs", parse_codecs(index_codecs))
+        check_choice(index_location, "index_location", ("start", "end"))
+        object.__setattr__(self, "index_location", index_location)
 
     def to_dict(self) -> dict[str, JSON]:
         return self._document(

@@ -21,7 +21,7 @@ from zarrpipe.errors import MetadataError
 __all__ = ["TransposeCodec"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class TransposeCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):
     """The axes of a chunk in another order.
 
@@ -46,12 +46,12 @@ class TransposeCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):
     name: ClassVar[str] = "transpose"
     is_fixed_size = True
 
-    def __post_init__(self) -> None:
-        given: object = self.order
+    def __init__(self, *, order: Iterable[int]) -> None:
+        given: object = order
         axes: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
         if not all(isinstance(axis, int | np.integer) and not isinstance(axis, bool) for axis in axes):
             raise MetadataError(f"the order is a list of axes, not {given!r}")
-        order = tuple(int(axis) for axis in axes)
-        if sorted(order) != list(range(len(order))):
-            raise MetadataError(f"the order names each axis once, not {order}")
-        object.__setattr__(self, "order", order)
+        parsed = tuple(int(axis) for axis in axes)
+        if sorted(parsed) != list(range(len(parsed))):
+            raise MetadataError(f"the order names each axis once, not {parsed}")
+        object.__setattr__(self, "order", parsed)

@@ -19,16 +19,18 @@ import numpy.typing as npt
 from zarrpipe._types import ChunkCoords, SelectorTuple
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import Codec, CodecPipeline, GetResult
+from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.abc.store import ByteGetter, ByteSetter
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs.chain import compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.codecs.items import bytes_to_items, items_to_bytes, native_dtype
 from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.stage import codec_kind
+from zarrpipe.config import config
 from zarrpipe.driver import apply_settings, drive
 from zarrpipe.errors import MetadataError
 from zarrpipe.pipeline.boxes import Box, groups_of_boxes, is_basic, largest
-from zarrpipe.pipeline.items import Item, Target, place
+from zarrpipe.pipeline.items import Item, Target, hold, place
 from zarrpipe.spec import ArraySpec, parse_array_config
 
 if TYPE_CHECKING:
@@ -322,20 +324,18 @@ class ZarrPipeline(CodecPipeline):
         fancy = [index for index in range(len(batch)) if index not in set(basic)]
         if basic:
             await self._run_write([batch[index] for index in basic], value, keep_empty=keep_empty)
-        for group in groups_of_boxes(batch, fancy):
-            boxes = [Box(batch[index]) for index in group]
-            stack = np.empty((len(group), *largest([box.shape for box in boxes])), dtype=value.dtype)
-            items = [box.item(number) for number, box in enumerate(boxes)]
-            # Between this read and the write other writers of the same chunk may come: with array selections an
-            # update can be lost, until Rust takes them too.
-            await self._run_read(items, stack)
-            for number, (index, box) in enumerate(zip(group, boxes, strict=True)):
-                part = value if is_scalar else value[batch[index].out_selection]
-                if drop_axes and not is_scalar:
-                    kept = (None if axis in drop_axes else slice(None) for axis in range(len(box.shape)))
-                    part = part[tuple(kept)]
-                stack[number][box.inside] = part
-            await self._run_write(items, stack, keep_empty=keep_empty)
+
+        async def write_fancy(item: Item) -> None:
+            box = Box(item)
+            items = np.empty((1, *box.shape), dtype=value.dtype)
+            # The engine's own lock is held during its write alone: a basic write of the same chunk between these two
+            # can be lost, until Rust takes array selections itself.
+            async with hold(item):
+                await self._run_read([box.item(0)], items)
+                items[0][box.inside] = _part_of(value, item, drop_axes)
+                await self._run_write([box.item(0)], items, keep_empty=keep_empty)
+
+        await concurrent_map([(batch[index],) for index in fancy], write_fancy, config.current.io_requests)
 
     async def _run_write(self, batch: Sequence[Item], value: npt.NDArray[Any], *, keep_empty: bool) -> None:
         """Write parts that are basic selections."""
@@ -350,10 +350,21 @@ class ZarrPipeline(CodecPipeline):
         self, codec: Any, batch: Sequence[Item], value: NDBuffer, drop_axes: tuple[int, ...]
     ) -> None:
         """Have a codec of the contract write the parts itself."""
-        parts = []
-        for item in batch:
-            part = value if value.shape == () else value[item.out_selection]
-            if drop_axes and value.shape != ():
-                part = part[tuple(None if axis in drop_axes else slice(None) for axis in range(item.spec.ndim))]
-            parts.append((item.getter, part, item.chunk_selection, item.spec))
-        await codec.encode_partial(parts)
+
+        async def write(item: Item) -> None:
+            async with hold(item):
+                await codec.encode_partial(
+                    [(item.getter, _part_of(value, item, drop_axes), item.chunk_selection, item.spec)]
+                )
+
+        await concurrent_map([(item,) for item in batch], write, config.current.io_requests)
+
+
+def _part_of(value: Any, item: Item, drop_axes: tuple[int, ...]) -> Any:
+    """Return the items of a value, array or buffer, that belong to a chunk, with the axes that the chunk has."""
+    if value.shape == ():
+        return value
+    part = value[item.out_selection]
+    if drop_axes:
+        part = part[tuple(None if axis in drop_axes else slice(None) for axis in range(item.spec.ndim))]
+    return part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +17,15 @@ from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
 if TYPE_CHECKING:
     from zarrpipe import _core
 
-__all__ = ["AsyncAdapter", "AsyncStoreAdapter", "StoreAdapter", "async_adapter", "core_store", "supports_sync"]
+__all__ = [
+    "AsyncAdapter",
+    "AsyncStoreAdapter",
+    "StoreAdapter",
+    "async_adapter",
+    "core_store",
+    "identity_of",
+    "supports_sync",
+]
 
 Range = tuple[int | None, int] | None
 
@@ -181,6 +190,8 @@ _seen: dict[type, list[tuple[weakref.ref[Any], str]]] = {}
 
 def identity_of(store: Any) -> str:
     """Return the name under which the keys of a store are locked: one for equal stores of the same type."""
+    if is_native(store):
+        return f"file:{os.path.realpath(store.root)}"
     backing = getattr(store, "_store_dict", None)
     if backing is not None:
         return f"memory:{id(backing)}"
