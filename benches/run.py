@@ -58,7 +58,7 @@ class Cell:
     rounds: dict[int, list[float]] = field(default_factory=dict)
     """The runs of each round, in the operation's unit, the first already dropped."""
     only_first: bool = False
-    """The first run alone took the whole budget, and is kept for want of another."""
+    """In some process the first run took the whole budget, and is kept for want of another."""
     error: str | None = None
 
     @property
@@ -81,9 +81,10 @@ class Cell:
         if median is None:
             return "-"
         digits = 0 if median >= 1000 else 1 if median >= 10 else 2
+        mark = "*" if self.only_first else ""
         if len(self.runs) == 1:
-            return f"{median:.{digits}f}{'*' if self.only_first else ''}"
-        return f"{median:.{digits}f} ±{self.spread:.0%}"
+            return f"{median:.{digits}f}{mark}"
+        return f"{median:.{digits}f}{mark} ±{self.spread:.0%}"
 
 
 @dataclass
@@ -94,12 +95,15 @@ class Comparison:
     ratio: float
     lowest: float
     highest: float
+    cold: bool
+    """Whether a first run is in it."""
 
     def text(self) -> str:
         verdict = "SLOWER" if self.ratio < 1 else ""
         if verdict == "" and self.lowest < 1:
             verdict = "not in every round"
-        return f"{self.ratio:.2f} ({self.lowest:.2f}-{self.highest:.2f}) {self.peer}  {verdict}".rstrip()
+        mark = "*" if self.cold else ""
+        return f"{self.ratio:.2f}{mark} ({self.lowest:.2f}-{self.highest:.2f}) {self.peer}  {verdict}".rstrip()
 
 
 Cells = dict[str, Cell]
@@ -118,7 +122,8 @@ def compare(cells: Cells) -> Comparison | None:
         for at in ours.rounds
         if at in theirs.rounds
     ] or [theirs.median / ours.median]
-    return Comparison(peer, statistics.median(ratios), min(ratios), max(ratios))
+    cold = ours.only_first or theirs.only_first
+    return Comparison(peer, statistics.median(ratios), min(ratios), max(ratios), cold)
 
 
 class Bench:
@@ -147,6 +152,8 @@ class Bench:
         array = maker.open(path, writable=True)
         for box in chunk_boxes(self.shape):
             maker.write(array, box, values(box))
+        # Else the first contenders would share the disk with what is still being written out.
+        os.sync()
         return path
 
     def measure(self, row: str, op: str) -> Cells:
@@ -157,8 +164,8 @@ class Bench:
             order = self.contenders if at % 2 == 0 else self.contenders[::-1]
             for name in order:
                 cell = cells[name]
-                # One that needs the whole budget for one run is not close, and a failed one fails again.
-                if cell.error is None and not cell.only_first:
+                # A peer that needs the whole budget for one run is not close, and a failed one fails again.
+                if cell.error is None and (not cell.only_first or name == OURS):
                     self._measure_one(cell, name, row, op, at)
         return cells
 
@@ -182,8 +189,9 @@ class Bench:
         if op == "memory":
             runs = [result["peak_nbytes"]]
         else:
-            cell.only_first = len(result["seconds"]) == 1
-            runs = result["seconds"] if cell.only_first else result["seconds"][1:]
+            one = len(result["seconds"]) == 1
+            cell.only_first = cell.only_first or one
+            runs = result["seconds"] if one else result["seconds"][1:]
         cell.rounds[at] = [run * OPS[op].per_second for run in runs]
 
 
@@ -265,7 +273,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="processes for each measurement")
     parser.add_argument("--repeats", type=int, help="runs in each process after the first, which is dropped")
     parser.add_argument("--size", type=int, help="MiB of the array; 32, 64 and so on up to 1024")
-    parser.add_argument("--budget", type=float, help="seconds after which a process begins no further run")
+    parser.add_argument("--budget", type=float, help="timed seconds after which a process begins no further run")
     parser.add_argument("--timeout", type=float, default=180, help="seconds until a process is given up")
     parser.add_argument("--dir", type=Path, help="where to keep the arrays while it runs (a temporary directory)")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "results.json", help="the JSON file")

@@ -119,16 +119,17 @@ def test_partial_files_are_no_keys(tmp_path: Path) -> None:
 
 
 def test_stale_partial_files_are_swept_and_fresh_ones_are_not(tmp_path: Path) -> None:
-    # A process's first put into a folder looks through it.
     path = tmp_path / "a.zarr"
-    array = zarrpipe.create_array(path, shape=(4,), chunks=(2,), dtype="uint8", codecs=["bytes"])
+    array = zarrpipe.create_array(path, shape=(64,), chunks=(1,), dtype="uint8", codecs=["bytes"])
+    array[...] = 1
     stale, fresh = (path / "c" / f".zarrpipe-{name}.partial" for name in ("1-0", "1-1"))
-    stale.parent.mkdir()
     for file in (stale, fresh):
         file.write_bytes(b"half")
     two_days_ago = time.time() - 2 * 86400
     os.utime(stale, (two_days_ago, two_days_ago))
-    array[...] = 2
+    # By another process: one looks through a folder once.
+    code = "import sys, zarrpipe; zarrpipe.open_array(sys.argv[1], mode='r+')[...] = 2"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=60)
     assert fresh.exists()
     assert not stale.exists()
     assert (array[...] == 2).all()

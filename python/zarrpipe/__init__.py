@@ -12,11 +12,13 @@ Examples
 """
 
 import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+# As in `typing`, which takes longer to import than all of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
     from zarrpipe._core import __version__
     from zarrpipe.api import (
         array,
@@ -118,7 +120,9 @@ _ELSEWHERE = {
 _SUBMODULES = frozenset({"abc", "buffer", "codecs", "dtypes", "errors", "metadata", "pipeline", "spec", "stores"})
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     if name in _SUBMODULES:
         return import_module(f"zarrpipe.{name}")
     if name not in __all__:
@@ -132,12 +136,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_SUBMODULES})
 
 
-class _Package(ModuleType):
+class _Package(type(sys)):  # type: ignore[misc] - ModuleType
     """The package: its function `array` and its settings `config` come before the modules of these names."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: "Any") -> None:
         # The import system binds each submodule here once it is loaded.
-        if not (name in __all__ and isinstance(value, ModuleType)):
+        if not (name in __all__ and isinstance(value, type(sys))):
             super().__setattr__(name, value)
 
 

@@ -28,6 +28,8 @@ class PythonStage(Protocol):
     """Whether workers may call `encode` and `decode`; else the event loop awaits `encode_batch`, `decode_batch`."""
     encoded_spec: tuple[tuple[int, ...], Layout, bytes] | None
     """For array_array: shape, layout and fill value behind the codec."""
+    partial: tuple[bool, bool]
+    """Whether the codec decodes, and encodes, parts of a key's value by itself."""
 
     def to_json(self) -> str: ...
     def encoded_size(self, nbytes: int) -> int | None:
@@ -48,7 +50,9 @@ class StoreAdapter(Protocol):
 #   ("get", id, key, ranges: list[Range])                answered by a list of bytes-likes, or None (no such key)
 #   ("set", id, key, data: bytes)                        answered by None
 #   ("delete", id, key)                                  answered by None
-#   ("decode" | "encode", id, stage, data: memoryview)   answered by a bytes-like or None
+#   ("decode" | "encode", id, stage, data: bytes-like)   answered by a bytes-like or None
+#   ("decode_partial", id, stage, key, slices)           answered by the items of the slices, or None (no such key)
+#   ("encode_partial", id, stage, key, slices, items)    answered by None
 Request: TypeAlias = tuple[Any, ...]
 
 @final

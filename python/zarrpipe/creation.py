@@ -22,10 +22,12 @@ from zarrpipe.metadata import (
     ChunkKeyEncoding,
     DefaultChunkKeyEncoding,
     RegularChunkGrid,
+    dumps,
+    loads,
     parse_chunk_key_encoding,
 )
 from zarrpipe.nodes import NodeAccess, create_node
-from zarrpipe.spec import ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
+from zarrpipe.spec import ArrayConfig, ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
 from zarrpipe.stores import StorePath
 
 __all__ = [
@@ -82,8 +84,10 @@ class NewArray:
         Its document.
     codecs : tuple of codec
         Its chain.
-    options : CreateOptions
-        What the user asked for.
+    config : ArrayConfig
+        How it will be read and written.
+    overwrite : bool
+        Whether a node that is there is deleted.
     data : numpy.ndarray, optional
         What it will hold.
     """
@@ -92,12 +96,15 @@ class NewArray:
         self,
         metadata: ArrayMetadata,
         codecs: tuple[Any, ...],
-        options: CreateOptions,
+        *,
+        config: ArrayConfig,
+        overwrite: bool,
         data: npt.NDArray[Any] | None,
     ) -> None:
         self._metadata = metadata
         self._codecs = codecs
-        self._options = options
+        self._config = config
+        self._overwrite = overwrite
         self.data = data
 
     async def write(self, access: NodeAccess, store_path: StorePath) -> Array:
@@ -110,10 +117,8 @@ class NewArray:
         ReadOnlyError
             The store refuses writes.
         """
-        overwrite = self._options.get("overwrite", False)
-        await create_node(access, store_path.path, self._metadata, overwrite=overwrite)
-        config = parse_array_config(_parse_config(self._options.get("config"), self._options.get("order")))
-        return Array(self._metadata, store_path, config, self._codecs)
+        await create_node(access, store_path.path, self._metadata, overwrite=self._overwrite)
+        return Array(self._metadata, store_path, self._config, self._codecs)
 
 
 def plan_array(options: CreateOptions) -> NewArray:
@@ -142,7 +147,8 @@ def plan_array(options: CreateOptions) -> NewArray:
         chunk_shape, codecs = _plan_chain(options, shape, item_nbytes)
     fill_value = options.get("fill_value")
     fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
-    spec = ArraySpec(chunk_shape, data_type, fill_value, parse_array_config(None), default_buffer_prototype())
+    config = parse_array_config(_parse_config(options.get("config"), options.get("order")))
+    spec = ArraySpec(chunk_shape, data_type, fill_value, config, default_buffer_prototype())
     codecs = evolve_codecs(codecs, spec)
     compile_chain(codecs, spec)
     metadata = ArrayMetadata(
@@ -151,11 +157,24 @@ def plan_array(options: CreateOptions) -> NewArray:
         chunk_grid=RegularChunkGrid(chunk_shape),
         chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding")),
         fill_value=fill_value,
-        codecs=tuple(codec_documents(codecs)),
+        codecs=_documents(codecs),
         attributes=dict(options.get("attributes") or {}),
         dimension_names=_as_tuple(options.get("dimension_names")),
     )
-    return NewArray(metadata, codecs, options, data if options.get("write_data", True) else None)
+    metadata.to_bytes()  # attributes may be no JSON
+    return NewArray(
+        metadata,
+        codecs,
+        config=config,
+        overwrite=options.get("overwrite", False),
+        data=data if options.get("write_data", True) else None,
+    )
+
+
+def _documents(codecs: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    """Return the codecs' JSON as it will be read again: codecs may give tuples, and NumPy's numbers."""
+    document: Any = loads(dumps({"codecs": codec_documents(codecs)}))
+    return tuple(document["codecs"])
 
 
 def _as_tuple(names: DimensionNames) -> tuple[str | None, ...] | None:

@@ -141,6 +141,8 @@ class _Drive:
             for request in requests:
                 if request[0] in ("decode", "encode"):
                     codings.setdefault((id(request[2]), request[0]), []).append(request)
+                elif request[0] in ("decode_partial", "encode_partial"):
+                    self._begin(self._code_part(request))
                 else:
                     self._waiting.append((request, _request_nbytes(request)))
         for ready in codings.values():
@@ -216,6 +218,26 @@ class _Drive:
         else:
             for request, answer in zip(batch, answers, strict=True):
                 self._run.answer(request[1], answer)
+
+    async def _code_part(self, request: tuple[Any, ...]) -> None:
+        """Have a codec read or write a part of a key's value by itself."""
+        kind, number, stage, key, selection, *items = request
+        try:
+            if self._store is None:
+                raise RuntimeError("a call without a store asked for a key")
+            setter = self._store.setter(key)
+            if kind == "decode_partial":
+                answer = await stage.decode_partial(setter, selection)
+            else:
+                answer = await stage.encode_partial(setter, selection, items[0])
+        except asyncio.CancelledError:
+            self._run.fail(number, CodecError("the codec was cancelled", codec=stage.name))
+            raise
+        except Exception as error:  # noqa: BLE001 - the call raises it
+            self._run.fail(number, error)
+            self._give_up(error)
+        else:
+            self._run.answer(number, answer)
 
     def _give_up(self, error: Exception) -> None:
         """Have `to_end` end the call: what else is under way would be waited for, and the error raised all the same."""

@@ -1,4 +1,4 @@
-"""Uses an array before and after a fork: `forks.py os|busy|fork|forkserver|spawn PATH`. Ends with 0 if all went well."""
+"""Uses an array before and after a fork: `forks.py os|busy|fork|forkserver|spawn PATH`. Says "done" if all is well."""
 
 from __future__ import annotations
 

@@ -103,11 +103,7 @@ fn make(py: Python<'_>, object: Py<PyAny>, number: u64, spec: &ChunkSpec) -> PyR
         "array_array" => Stage::ArrayArray(Arc::new(codec)),
         "array_bytes" => {
             codec.encoded_nbytes = codec.size(spec.nbytes());
-            // TODO-lead: required attribute once the stage has it
-            let (decode, encode) = match codec.object.bind(py).getattr_opt("partial")? {
-                Some(partial) => partial.extract()?,
-                None => (false, false),
-            };
+            let (decode, encode) = codec.object.bind(py).getattr("partial")?.extract()?;
             codec.partial = Partial { decode, encode };
             Stage::ArrayBytes(Arc::new(codec))
         }

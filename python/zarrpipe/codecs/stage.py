@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -93,6 +94,10 @@ class PythonStage:
         self.name: str = codec_name(codec)
         self.kind: Kind = codec_kind(codec)
         self.is_sync: bool = is_sync_codec(codec)
+        self.partial = (
+            self.kind == "array_bytes" and hasattr(codec, "decode_partial"),
+            self.kind == "array_bytes" and hasattr(codec, "encode_partial"),
+        )
         self.spec_behind: ArraySpec = codec.resolve_metadata(spec)
         self.encoded_spec: tuple[tuple[int, ...], Layout, bytes] | None = None
         if self.kind == "array_array":
@@ -155,6 +160,24 @@ class PythonStage:
         if len(results) != len(batch):
             raise CodecError(f"a batch of {len(batch)} chunks came back as {len(results)}", codec=self.name)
         return [unwrap(result) for result in results]
+
+    # Parts of a key's value: the codec reads and writes them by itself
+
+    async def decode_partial(self, getter: Any, selection: tuple[slice, ...]) -> Any | None:
+        """Have the codec read a part of the chunk; None where the key has no value."""
+        (part,) = await self.codec.decode_partial([(getter, selection, self.spec)])
+        return None if part is None else items_to_bytes(part, self._part_spec(selection), self.name)
+
+    async def encode_partial(self, setter: Any, selection: tuple[slice, ...], data: Any) -> None:
+        """Have the codec write a part of the chunk."""
+        part = bytes_to_items(data, self._part_spec(selection))
+        await self.codec.encode_partial([(setter, part, selection, self.spec)])
+
+    def _part_spec(self, selection: tuple[slice, ...]) -> ArraySpec:
+        shape = tuple(
+            len(range(*part.indices(length))) for part, length in zip(selection, self.spec.shape, strict=True)
+        )
+        return replace(self.spec, shape=shape)
 
     # Between memory and buffers. Nothing is copied: what Rust hands over is an object that owns its bytes.
 

@@ -12,6 +12,7 @@ from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_suppo
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.stores.local import LocalStore
+from zarrpipe.stores.store_path import StorePath
 from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class AsyncAdapter(Protocol):
 
     async def delete(self, key: str) -> None:
         """Delete a key."""
+
+    def setter(self, key: str) -> Any:
+        """Return a `ByteSetter` for a key, for a codec that reads and writes parts of its value by itself."""
 
 
 class Words:
@@ -133,6 +137,10 @@ class AsyncStoreAdapter:
     async def delete(self, key: str) -> None:
         """Delete a key."""
         await self._store.delete(key)
+
+    def setter(self, key: str) -> Any:
+        """Return a `ByteSetter` for a key."""
+        return StorePath(self._store, key)
 
 
 def async_adapter(store: Any) -> AsyncAdapter:

@@ -75,6 +75,10 @@ class AsyncGetterAdapter:
         """Delete what is there."""
         await self._getters[int(key)].delete()
 
+    def setter(self, key: str) -> Any:
+        """Return what stands behind a key."""
+        return self._getters[int(key)]
+
 
 def core_store_of_getters(getters: Sequence[Any], *, write: bool) -> _core.Store:
     """Return the getters as a store of the engine: one that workers ask where all of them answer at once."""

@@ -6,10 +6,9 @@ from typing import Any, Self
 
 from zarrpipe._types import AccessMode
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
-from zarrpipe.abc.store import ByteRequest, Store
+from zarrpipe.abc.store import ByteRequest, Store, _store_supports_sync_io
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.errors import NodeExistsError, ReadOnlyError
-from zarrpipe.stores.adapter import supports_sync
 from zarrpipe.stores.keys import join_keys, normalize_prefix
 
 __all__ = ["StorePath"]
@@ -123,7 +122,7 @@ class StorePath:
         self._sync_store().delete_sync(self.path)
 
     def _sync_store(self) -> Any:
-        if not supports_sync(self.store):
+        if not _store_supports_sync_io(self.store):
             raise TypeError(f"{type(self.store).__name__} needs an event loop")
         return self.store
 
