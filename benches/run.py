@@ -224,6 +224,8 @@ def notes(results: dict[str, dict[str, Cells]]) -> Iterator[str]:
     compared = [(op, row, compare(cells)) for op, row, cells in everything]
     slower = [(op, row, found) for op, row, found in compared if found is not None and found.ratio < 1]
     count = sum(found is not None for _, _, found in compared)
+    if count < len(compared):
+        yield f"Not compared, because {OURS} or every other one has no result: {len(compared) - count}."
     if count:
         unsure = sum(found is not None and found.lowest < 1 <= found.ratio for _, _, found in compared)
         yield f"{OURS} is ahead of all others in {count - len(slower)} of {count}, in {unsure} of them not every round."

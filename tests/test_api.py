@@ -20,6 +20,7 @@ from zarrpipe.chunking import auto_chunks, auto_shards
 from zarrpipe.codecs import BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, ZstdCodec
 from zarrpipe.dtypes import UInt16
 from zarrpipe.errors import (
+    LimitError,
     MetadataError,
     NodeExistsError,
     NodeNotFoundError,
@@ -229,7 +230,7 @@ def test_data(write_data: bool) -> None:
         ({"data": [1], "dtype": "u1"}, ValueError),
         ({"shape": -1, "dtype": "u1"}, ValueError),
         ({"shape": (1.5,), "dtype": "u1"}, TypeError),
-        ({"shape": (2,) * 65, "dtype": "u1"}, UnsupportedError),
+        ({"shape": (2,) * 65, "dtype": "u1"}, LimitError),
         ({"shape": 3, "dtype": "O"}, UnsupportedError),
         ({"shape": 3, "dtype": "nonsense"}, TypeError),
         ({"shape": 3, "dtype": "u1", "zarr_format": 2}, UnsupportedError),

@@ -194,6 +194,10 @@ def test_out_that_does_not_fit(array: zarrpipe.Array) -> None:
             array.read(out=wrong)  # type: ignore[arg-type]
 
 
+def test_out_without_items(array: zarrpipe.Array) -> None:
+    assert array.read(slice(0, 0), out=np.zeros((0, 12), "int32")).shape == (0, 12)
+
+
 # Assigning
 
 

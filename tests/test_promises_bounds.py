@@ -52,17 +52,20 @@ def sharding(index_codecs: list[Any], index_location: str = "end", codecs: list[
     return [{"name": "sharding_indexed", "configuration": configuration}]
 
 
-def read_in_child(path: Path, what: str = "whole") -> dict[str, Any]:
+def read_in_child(path: Path) -> list[dict[str, Any]]:
+    """What came of a read of one item, and of the whole."""
+    command = [sys.executable, str(CHILD), str(path)]
     child = subprocess.run(
-        [sys.executable, str(CHILD), str(path), what], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "ZARRPIPE_THREADS": "2"},
-    )  # fmt: skip
+        command, capture_output=True, text=True, timeout=60, env={**os.environ, "ZARRPIPE_THREADS": "2"}
+    )
     assert child.returncode == 0, f"the reader ended with {child.returncode}: {child.stderr}"
-    found: dict[str, Any] = json.loads(child.stdout)
-    assert found["seconds"] < 1, found
-    # Sixteen times what is decoded, and no part of what the bombs would be.
-    assert found["kib"] * 1024 < 16 * CHUNK, found
-    return found
+    attempts: dict[str, dict[str, Any]] = json.loads(child.stdout)
+    for found in attempts.values():
+        assert found["cpu_seconds"] < 1, attempts
+        assert found["seconds"] < 5, attempts
+        # Sixteen times what is decoded, and no part of what the bombs would be.
+        assert found["kib"] * 1024 < 16 * CHUNK, attempts
+    return list(attempts.values())
 
 
 def create(path: Path, codecs: list[Any]) -> tuple[Any, Path]:
@@ -170,14 +173,13 @@ LIES: dict[str, list[Callable[[bytes], bytes]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", ["whole", "part"])
 @pytest.mark.parametrize(("codec", "lie"), [(codec, lie) for codec, lies in LIES.items() for lie in lies])
-def test_a_lying_frame_is_an_error_in_bounds(tmp_path: Path, codec: str, lie: Any, what: str) -> None:
+def test_a_lying_frame_is_an_error_in_bounds(tmp_path: Path, codec: str, lie: Any) -> None:
     _, file = create(tmp_path / "a.zarr", CHAINS[codec])
     file.write_bytes(lie(file.read_bytes()))
-    found = read_in_child(tmp_path / "a.zarr", what)
-    assert found["error"] in ("CodecError", "SizeError", "TruncatedError", "LimitError"), found
-    assert (found["codec"], found["key"], found["chunk"]) == (codec, "c/0", [0])
+    for found in read_in_child(tmp_path / "a.zarr"):
+        assert found["error"] in ("CodecError", "SizeError", "TruncatedError", "LimitError"), found
+        assert (found["codec"], found["key"], found["chunk"]) == (codec, "c/0", [0])
 
 
 @pytest.mark.parametrize(("codec", "lie"), [("gzip", gzip_bomb), ("zstd", zstd_bomb)])
@@ -186,9 +188,9 @@ def test_a_bomb_as_an_inner_chunk(tmp_path: Path, codec: str, lie: Any) -> None:
     bomb = lie(b"")
     index = struct.pack("<16Q", 0, len(bomb), *[2**64 - 1] * 14)
     file.write_bytes(bomb + index + struct.pack("<I", google_crc32c.value(index)))
-    found = read_in_child(tmp_path / "a.zarr")
-    assert found["error"] in ("CodecError", "SizeError", "LimitError"), found
-    assert (found["codec"], found["key"], found["chunk"]) == (codec, "c/0", [0])
+    for found in read_in_child(tmp_path / "a.zarr"):
+        assert found["error"] in ("CodecError", "SizeError", "LimitError"), found
+        assert (found["codec"], found["key"], found["chunk"]) == (codec, "c/0", [0])
 
 
 # Indexes that lie
@@ -232,9 +234,8 @@ def test_a_lying_index_is_an_error_in_bounds(tmp_path: Path, lie: str, index_loc
         if len(codecs) == 2:
             index += struct.pack("<I", google_crc32c.value(index))
         file.write_bytes(data[:place] + index + data[place + length :])
-        for what in ("whole", "part"):
-            found = read_in_child(tmp_path / name, what)
-            assert found["error"] in ("ShardIndexError", "SizeError", "TruncatedError", "CodecError"), (what, found)
+        for found in read_in_child(tmp_path / name):
+            assert found["error"] in ("ShardIndexError", "SizeError", "TruncatedError", "ChecksumError"), found
             assert (found["key"], found["chunk"]) == ("c/0", [0])
             assert found["codec"], found
 
@@ -243,8 +244,7 @@ def test_a_lying_index_is_an_error_in_bounds(tmp_path: Path, lie: str, index_loc
 def test_a_shard_shorter_than_its_index_is_truncated(tmp_path: Path, nbytes: int) -> None:
     _, file = create(tmp_path / "a.zarr", sharding([RAW64, CRC]))
     file.write_bytes(file.read_bytes()[-nbytes:])
-    for what in ("whole", "part"):
-        found = read_in_child(tmp_path / "a.zarr", what)
+    for found in read_in_child(tmp_path / "a.zarr"):
         assert found["error"] == "TruncatedError", found
         assert (found["codec"], found["key"], found["chunk"]) == ("sharding_indexed", "c/0", [0])
 

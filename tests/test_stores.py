@@ -34,12 +34,10 @@ from zarrpipe.stores import (
     StoreAdapter,
     StorePath,
     core_store,
-    locks,
     make_store,
     make_store_path,
 )
 from zarrpipe.stores.adapter import identity_of, is_native, supports_sync
-from zarrpipe.stores.locks import key_lock
 
 PROTOTYPE = default_buffer_prototype()
 RANGES = [
@@ -445,31 +443,6 @@ async def test_zarrs_stores_pass_for_ours(tmp_path: Path) -> None:
     assert ours.get_sync("a/b") is not None
     assert not isinstance(theirs, Store)
     assert await collect(ours.list()) == await collect(theirs.list())
-
-
-async def test_key_locks() -> None:
-    order: list[str] = []
-
-    async def hold(name: str, wait_s: float) -> None:
-        async with key_lock("store", "k"):
-            order.append(f"{name} in")
-            await asyncio.sleep(wait_s)
-            order.append(f"{name} out")
-
-    first = asyncio.create_task(hold("a", 0.05))
-    await asyncio.sleep(0.01)
-    second = asyncio.create_task(hold("b", 5))
-    # On another loop, in another thread.
-    third = asyncio.create_task(asyncio.to_thread(asyncio.run, hold("c", 0)))
-    await asyncio.sleep(0.01)
-    async with key_lock("store", "other"):
-        order.append("other")
-    second.cancel()
-    await asyncio.gather(first, third)
-    assert order == ["a in", "other", "a out", "c in", "c out"]
-    async with key_lock("store", "k"):
-        pass
-    assert not locks._queues
 
 
 @pytest.mark.parametrize("kind", ["memory", "zip", "latency", "wrapper"])

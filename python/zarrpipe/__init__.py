@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from zarrpipe.array import Array
     from zarrpipe.config import config
     from zarrpipe.group import Group
+else:
+    ModuleType = type(sys)
 
 __all__ = [
     "Array",
@@ -136,12 +138,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_SUBMODULES})
 
 
-class _Package(type(sys)):  # type: ignore[misc] - ModuleType
+class _Package(ModuleType):
     """The package: its function `array` and its settings `config` come before the modules of these names."""
 
     def __setattr__(self, name: str, value: "Any") -> None:
         # The import system binds each submodule here once it is loaded.
-        if not (name in __all__ and isinstance(value, type(sys))):
+        if not (name in __all__ and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -187,19 +187,23 @@ class _Drive:
         self._admit()
 
     async def _answer(self, request: tuple[Any, ...]) -> Any:
-        if self._store is None:
-            raise RuntimeError("a call without a store asked for a key")
+        store = self._keys()
         kind, _, key, *rest = request
         if kind == "get":
-            answer = await self._store.get(key, rest[0])
+            answer = await store.get(key, rest[0])
             if answer is not None and None in rest[0]:
                 self._whole_nbytes = max(self._whole_nbytes, *(memoryview(part).nbytes for part in answer))
             return answer
         if kind == "set":
-            await self._store.set(key, rest[0])
+            await store.set(key, rest[0])
         else:
-            await self._store.delete(key)
+            await store.delete(key)
         return None
+
+    def _keys(self) -> AsyncAdapter:
+        if self._store is None:
+            raise RuntimeError("a call without a store asked for a key")
+        return self._store
 
     async def _code(self, batch: Sequence[tuple[Any, ...]]) -> None:
         """Answer chunks that wait for one codec, by one call of it."""
@@ -223,9 +227,7 @@ class _Drive:
         """Have a codec read or write a part of a key's value by itself."""
         kind, number, stage, key, selection, *items = request
         try:
-            if self._store is None:
-                raise RuntimeError("a call without a store asked for a key")
-            setter = self._store.setter(key)
+            setter = self._keys().setter(key)
             if kind == "decode_partial":
                 answer = await stage.decode_partial(setter, selection)
             else:

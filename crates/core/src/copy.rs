@@ -60,29 +60,25 @@ pub unsafe fn transfer(
     swap: bool,
 ) {
     let mut dims = Vec::with_capacity(piece.axes.len() + 1);
-    let mut tables: Vec<Vec<(isize, isize)>> = Vec::new();
     let mut item_offset = 0isize;
     for (axis, &stride) in piece.axes.iter().zip(strides) {
-        match axis {
-            &Axis::Strided {
-                start,
-                step,
-                len,
-                out_stride,
-            } => {
-                item_offset += start as isize * stride;
-                dims.push(directed(direction, len as usize, step as isize * stride, out_stride));
-            }
-            Axis::Listed(pairs) => tables.push(
-                pairs
-                    .iter()
-                    .map(|&(index, out)| match direction {
-                        Direction::Scatter => (index as isize * stride, out),
-                        Direction::Gather => (out, index as isize * stride),
-                    })
-                    .collect(),
-            ),
+        if let &Axis::Strided {
+            start,
+            step,
+            len,
+            out_stride,
+        } = axis
+        {
+            item_offset += start as isize * stride;
+            dims.push(directed(direction, len as usize, step as isize * stride, out_stride));
         }
+    }
+    let mut tables = piece.tables(strides);
+    if direction == Direction::Gather {
+        tables
+            .iter_mut()
+            .flatten()
+            .for_each(|(item, out)| std::mem::swap(item, out));
     }
     let mut item = layout.item_nbytes;
     let swap = swap && item > 1;
@@ -300,17 +296,17 @@ unsafe fn strided(n: usize, src: *const u8, s: isize, dst: *mut u8, d: isize, it
 /// As `transfer`, for the buffer.
 pub unsafe fn fill(buffer: *mut u8, piece: &Piece, value: &[u8]) {
     let mut dims = Vec::with_capacity(piece.axes.len());
-    let mut tables = Vec::new();
     for axis in &piece.axes {
-        match axis {
-            &Axis::Strided { len, out_stride, .. } => dims.push(Dim {
+        if let &Axis::Strided { len, out_stride, .. } = axis {
+            dims.push(Dim {
                 n: len as usize,
                 src: 0,
                 dst: out_stride,
-            }),
-            Axis::Listed(pairs) => tables.push(pairs.iter().map(|&(_, out)| (0, out)).collect()),
+            });
         }
     }
+    // In the row there is one value, whatever the index.
+    let tables = piece.tables(&vec![0; piece.axes.len()]);
     if dims.iter().any(|dim| dim.n == 0) {
         return;
     }
@@ -408,13 +404,7 @@ mod tests {
     fn pieces(shape: &[u64], item: usize) -> Vec<Piece> {
         let n = item as isize;
         let c = c_strides(&[9, 9, 9], item);
-        let mut pieces = vec![
-            Piece::whole(shape, &c),
-            Piece {
-                axes: Piece::whole(shape, &c).axes,
-                out: 3 * n,
-            },
-        ];
+        let mut pieces = vec![Piece::whole(shape, &c), Piece::new(Piece::whole(shape, &c).axes, 3 * n)];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let strides: Vec<isize> = order.iter().map(|&i| c[i]).collect();
             pieces.push(Piece::whole(shape, &strides));

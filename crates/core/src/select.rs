@@ -46,14 +46,25 @@ impl Axis {
 }
 
 /// Items of a box, and where each lies in the caller's buffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
     pub axes: Vec<Axis>,
     /// Byte offset in the buffer of the item at the first index of each axis.
     pub out: isize,
+    /// Whether the listed axes, which are then of one length, go together (points) and not each with all others.
+    pub joint: bool,
 }
 
 impl Piece {
+    /// The product of the axes.
+    pub fn new(axes: Vec<Axis>, out: isize) -> Self {
+        Piece {
+            axes,
+            out,
+            joint: false,
+        }
+    }
+
     /// The whole of a box, over a buffer with these strides.
     pub fn whole(shape: &[u64], out_strides: &[isize]) -> Self {
         let axis = |(&len, &out_stride): (&u64, &isize)| Axis::Strided {
@@ -62,14 +73,17 @@ impl Piece {
             len,
             out_stride,
         };
-        Piece {
-            axes: shape.iter().zip(out_strides).map(axis).collect(),
-            out: 0,
-        }
+        Piece::new(shape.iter().zip(out_strides).map(axis).collect(), 0)
     }
 
     pub fn items(&self) -> u64 {
-        self.axes.iter().map(Axis::len).product()
+        let listed = |axis: &&Axis| matches!(axis, Axis::Listed(_));
+        if !self.joint {
+            return self.axes.iter().map(Axis::len).product();
+        }
+        let points = self.axes.iter().find(listed).map_or(1, Axis::len);
+        let others = self.axes.iter().filter(|axis| !listed(axis)).map(Axis::len);
+        others.product::<u64>() * points
     }
 
     /// Whether no item of the box's `extent` (its part inside the array) is left out.
@@ -80,18 +94,42 @@ impl Piece {
     /// The same items, with axis `i` of the result being axis `order[i]`.
     #[must_use]
     pub fn permuted(&self, order: &[usize]) -> Piece {
-        Piece {
-            axes: order.iter().map(|&axis| self.axes[axis].clone()).collect(),
-            out: self.out,
+        let axes = order.iter().map(|&axis| self.axes[axis].clone()).collect();
+        Piece { axes, ..*self }
+    }
+
+    /// The listed axes as tables of (bytes in the box, bytes in the buffer), one for each that goes alone. `strides`
+    /// are the box's; the result's order is that of the axes.
+    pub fn tables(&self, strides: &[isize]) -> Vec<Vec<(isize, isize)>> {
+        let mut tables: Vec<Vec<(isize, isize)>> = Vec::new();
+        for (axis, &stride) in self.axes.iter().zip(strides) {
+            let Axis::Listed(pairs) = axis else { continue };
+            let offsets = pairs.iter().map(|&(index, out)| (index as isize * stride, out));
+            match tables.last_mut().filter(|_| self.joint) {
+                Some(table) => table.iter_mut().zip(offsets).for_each(|(sum, (item, out))| {
+                    sum.0 += item;
+                    sum.1 += out;
+                }),
+                None => tables.push(offsets.collect()),
+            }
         }
+        tables
     }
 }
 
 /// A piece split over a regular grid: `len()` boxes, each computed when asked for.
 pub struct Split {
     axes: Vec<AxisSplit>,
+    /// Where the listed axes go together: the boxes of the points, for the listed axes in order.
+    points: Option<Vec<PointGroup>>,
     out: isize,
     len: u64,
+}
+
+/// The points in one box: its grid position along the listed axes, and their indices along each.
+struct PointGroup {
+    coords: Vec<u64>,
+    axes: Vec<Pairs>,
 }
 
 enum AxisSplit {
@@ -102,20 +140,21 @@ enum AxisSplit {
         count: u64,
     },
     Listed(Vec<(u64, Pairs)>),
+    /// One of those that go together.
+    Joint,
 }
 
 impl Split {
     /// `box_shape` has no zeros.
     pub fn new(piece: &Piece, box_shape: &[u64]) -> Self {
-        let axes: Vec<AxisSplit> = piece
-            .axes
-            .iter()
-            .zip(box_shape)
-            .map(|(axis, &box_len)| AxisSplit::new(axis, box_len))
-            .collect();
-        let len = axes.iter().map(AxisSplit::count).product();
+        let axis = |(axis, &box_len): (&Axis, &u64)| AxisSplit::new(axis, box_len, piece.joint);
+        let axes: Vec<AxisSplit> = piece.axes.iter().zip(box_shape).map(axis).collect();
+        let points = piece.joint.then(|| group_points(piece, box_shape));
+        let groups = points.as_ref().map_or(1, |groups| groups.len() as u64);
+        let len = axes.iter().map(AxisSplit::count).product::<u64>() * groups;
         Split {
             axes,
+            points,
             out: piece.out,
             len,
         }
@@ -134,35 +173,72 @@ impl Split {
         let mut rest = ordinal;
         coords.clear();
         coords.resize(self.axes.len(), 0);
-        piece.axes.resize(
-            self.axes.len(),
-            Axis::Strided {
-                start: 0,
-                step: 1,
-                len: 0,
-                out_stride: 0,
-            },
-        );
+        let nothing = Axis::Strided {
+            start: 0,
+            step: 1,
+            len: 0,
+            out_stride: 0,
+        };
+        piece.axes.resize(self.axes.len(), nothing);
         piece.out = self.out;
+        piece.joint = self.points.is_some();
         for (i, split) in self.axes.iter().enumerate().rev() {
             let count = split.count();
-            let (coord, axis, out) = split.get(rest % count);
+            if let Some((coord, axis, out)) = split.get(rest % count) {
+                coords[i] = coord;
+                piece.axes[i] = axis;
+                piece.out += out;
+            }
             rest /= count;
-            coords[i] = coord;
-            piece.axes[i] = axis;
-            piece.out += out;
+        }
+        if let Some(groups) = &self.points {
+            let group = &groups[rest as usize];
+            let joint = (0..self.axes.len()).filter(|&i| matches!(self.axes[i], AxisSplit::Joint));
+            for (i, (&coord, pairs)) in joint.zip(group.coords.iter().zip(&group.axes)) {
+                coords[i] = coord;
+                piece.axes[i] = Axis::Listed(pairs.clone());
+            }
         }
     }
 
-    /// How many boxes the axis touches, and the grid position of each along it.
-    pub fn axis_coords(&self, axis: usize) -> impl Iterator<Item = u64> + '_ {
+    /// The grid positions touched along an axis; None where axes go together.
+    pub fn axis_coords(&self, axis: usize) -> Option<Vec<u64>> {
         let split = &self.axes[axis];
-        (0..split.count()).map(move |i| split.get(i).0)
+        (0..split.count())
+            .map(|i| split.get(i).map(|(coord, ..)| coord))
+            .collect()
     }
 }
 
+/// Sorts points into the boxes that they fall in. Of points in one place, the last one written wins, as in NumPy.
+fn group_points(piece: &Piece, box_shape: &[u64]) -> Vec<PointGroup> {
+    let listed: Vec<(&Pairs, u64)> = piece
+        .axes
+        .iter()
+        .zip(box_shape)
+        .filter_map(|(axis, &box_len)| match axis {
+            Axis::Listed(pairs) => Some((pairs, box_len)),
+            Axis::Strided { .. } => None,
+        })
+        .collect();
+    let count = listed.first().map_or(0, |(pairs, _)| pairs.len());
+    let coords = |point: usize| listed.iter().map(move |(pairs, box_len)| pairs[point].0 / box_len);
+    let mut points: Vec<usize> = (0..count).collect();
+    points.sort_by(|&a, &b| coords(a).cmp(coords(b)));
+    points
+        .chunk_by(|&a, &b| coords(a).eq(coords(b)))
+        .map(|group| PointGroup {
+            coords: coords(group[0]).collect(),
+            axes: listed
+                .iter()
+                .map(|(pairs, box_len)| group.iter().map(|&p| (pairs[p].0 % box_len, pairs[p].1)).collect())
+                .collect(),
+        })
+        .collect()
+}
+
 impl AxisSplit {
-    fn new(axis: &Axis, box_len: u64) -> Self {
+    fn new(axis: &Axis, box_len: u64, joint: bool) -> Self {
         match axis {
             &Axis::Strided {
                 start,
@@ -184,6 +260,7 @@ impl AxisSplit {
                     count,
                 }
             }
+            Axis::Listed(_) if joint => AxisSplit::Joint,
             Axis::Listed(pairs) => {
                 let mut sorted: Vec<(u64, u64, isize)> = pairs
                     .iter()
@@ -192,11 +269,8 @@ impl AxisSplit {
                 // Stable: of duplicates, the last one written wins, as in NumPy.
                 sorted.sort_by_key(|&(coord, ..)| coord);
                 let groups = sorted.chunk_by(|a, b| a.0 == b.0);
-                AxisSplit::Listed(
-                    groups
-                        .map(|g| (g[0].0, g.iter().map(|&(_, index, out)| (index, out)).collect()))
-                        .collect(),
-                )
+                let pairs = |group: &[(u64, u64, isize)]| group.iter().map(|&(_, index, out)| (index, out)).collect();
+                AxisSplit::Listed(groups.map(|group| (group[0].0, pairs(group))).collect())
             }
         }
     }
@@ -205,10 +279,11 @@ impl AxisSplit {
         match self {
             AxisSplit::Strided { count, .. } => *count,
             AxisSplit::Listed(groups) => groups.len() as u64,
+            AxisSplit::Joint => 1,
         }
     }
 
-    fn get(&self, i: u64) -> (u64, Axis, isize) {
+    fn get(&self, i: u64) -> Option<(u64, Axis, isize)> {
         match self {
             &AxisSplit::Strided {
                 axis: (start, step, len, out_stride),
@@ -224,7 +299,7 @@ impl AxisSplit {
                         len: 1,
                         out_stride,
                     };
-                    return (index / box_len, axis, i as isize * out_stride);
+                    return Some((index / box_len, axis, i as isize * out_stride));
                 }
                 let coord = first + i;
                 let low = coord * box_len;
@@ -236,12 +311,13 @@ impl AxisSplit {
                     len: to - from,
                     out_stride,
                 };
-                (coord, axis, from as isize * out_stride)
+                Some((coord, axis, from as isize * out_stride))
             }
             AxisSplit::Listed(groups) => {
                 let (coord, pairs) = &groups[i as usize];
-                (*coord, Axis::Listed(pairs.clone()), 0)
+                Some((*coord, Axis::Listed(pairs.clone()), 0))
             }
+            AxisSplit::Joint => None,
         }
     }
 }
@@ -264,14 +340,8 @@ mod tests {
 
     /// Splitting loses no item, adds none, and keeps each item's place in the buffer.
     fn check(axis: Axis, box_len: u64) {
-        let split = Split::new(
-            &Piece {
-                axes: vec![axis.clone()],
-                out: 100,
-            },
-            &[box_len],
-        );
-        let (mut coords, mut piece) = (Vec::new(), Piece { axes: vec![], out: 0 });
+        let split = Split::new(&Piece::new(vec![axis.clone()], 100), &[box_len]);
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut found = Vec::new();
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);

@@ -266,6 +266,46 @@ impl Random {
         (self.0 >> 33) % n
     }
 
+    /// Points along two axes and a slice along the other, and the array indices of the items.
+    fn points(&mut self) -> (Piece, Vec<usize>) {
+        let (count, slice) = (1 + self.below(9), self.below(3) as usize);
+        let start = self.below(SHAPE[slice]);
+        let len = 1 + self.below(SHAPE[slice] - start);
+        let picks: Vec<Vec<u64>> = SHAPE
+            .iter()
+            .map(|&n| (0..count).map(|_| self.below(n)).collect())
+            .collect();
+        // The buffer is (points, slice); the points' offsets stand with the first listed axis.
+        let mut first = true;
+        let axes = (0..3).map(|axis| {
+            if axis == slice {
+                return Axis::Strided {
+                    start,
+                    step: 1,
+                    len,
+                    out_stride: 4,
+                };
+            }
+            let stride = if std::mem::take(&mut first) {
+                4 * len as isize
+            } else {
+                0
+            };
+            Axis::Listed(picks[axis].iter().zip(0..).map(|(&i, k)| (i, k * stride)).collect())
+        });
+        let piece = Piece {
+            axes: axes.collect(),
+            out: 0,
+            joint: true,
+        };
+        let index = |point: usize, i: u64| {
+            let at = |axis: usize| if axis == slice { start + i } else { picks[axis][point] };
+            ((at(0) * SHAPE[1] + at(1)) * SHAPE[2] + at(2)) as usize
+        };
+        let items = (0..count as usize).flat_map(|point| (0..len).map(move |i| (point, i)));
+        (piece, items.map(|(point, i)| index(point, i)).collect())
+    }
+
     /// A piece over a C-ordered buffer, and the array indices of its items in that order.
     fn piece(&mut self) -> (Piece, Vec<usize>) {
         let picks: Vec<Vec<u64>> = SHAPE
@@ -304,7 +344,7 @@ impl Random {
                 .flat_map(|&at| pick.iter().map(move |&i| at * n as usize + i as usize))
                 .collect();
         }
-        (Piece { axes, out: 0 }, items)
+        (Piece::new(axes, 0), items)
     }
 }
 
@@ -316,8 +356,12 @@ fn every_chain_reads_back_what_was_written_by_every_driver() {
             let (array, store) = (array(codecs, true), memory());
             let (mut model, mut random) = (vec![7u32; n], Random(number as u64));
             for round in 0..60 {
-                let (piece, items) = random.piece();
-                if round % 3 == 0 {
+                let (piece, items) = if round % 4 == 1 {
+                    random.points()
+                } else {
+                    random.piece()
+                };
+                if round % 3 != 2 {
                     let value: Vec<u32> = items.iter().map(|_| 7 + random.below(3) as u32).collect();
                     items.iter().zip(&value).for_each(|(&i, &v)| model[i] = v);
                     write(&array, &store, &piece, &value, way).unwrap();
@@ -358,10 +402,7 @@ fn one_item_of_a_shard_costs_its_index_and_one_inner_chunk() {
         len: 1,
         out_stride: 0,
     };
-    let piece = Piece {
-        axes: vec![axis(1), axis(2), axis(3)],
-        out: 0,
-    };
+    let piece = Piece::new(vec![axis(1), axis(2), axis(3)], 0);
     let mut found = [0];
     read(&array, &store, &piece, &mut found, Way::Here).unwrap();
     assert_eq!(found[0], 100 + (20 + 2) * 9 + 3);
@@ -426,10 +467,7 @@ fn a_shard_replaced_between_index_and_chunk_is_read_of_one_version() {
             len: 1,
             out_stride: 0,
         };
-        let piece = Piece {
-            axes: vec![axis(7), axis(7), axis(7)],
-            out: 0,
-        };
+        let piece = Piece::new(vec![axis(7), axis(7), axis(7)], 0);
         let mut found = [0];
         // Without versions the first try decodes rubbish, and the second starts from the new index.
         read(&array, &store, &piece, &mut found, way).unwrap();
@@ -452,10 +490,7 @@ fn writers_of_one_key_take_turns() {
                         len: 1,
                         out_stride: 0,
                     };
-                    let piece = Piece {
-                        axes: vec![axis(thread), axis(i % 8), axis(i / 8)],
-                        out: 0,
-                    };
+                    let piece = Piece::new(vec![axis(thread), axis(i % 8), axis(i / 8)], 0);
                     let way = if thread % 2 == 0 { Way::Here } else { Way::Workers };
                     write(array, store, &piece, &[(1000 + thread * 20 + i) as u32], way).unwrap();
                 }

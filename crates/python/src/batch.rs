@@ -3,22 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 use zarrpipe_core::chain::{Chain, Encoding};
 use zarrpipe_core::engine::plan::{BatchItem, BatchPlan, BatchWay};
 use zarrpipe_core::engine::write::WriteContext;
-use zarrpipe_core::error::Error;
-use zarrpipe_core::select::{Axis, Piece};
+use zarrpipe_core::select::Piece;
 
 use crate::buffer;
 use crate::chain::PyChain;
 use crate::error::to_python;
 use crate::pystore::PyStore;
 use crate::run::{Held, Outcome, Run};
-use crate::selection::{Basic, Taken};
+use crate::selection::Picks;
 
 /// Chunks named one by one, as (chunk selection, out selection); the result is a list of bool: was it missing.
 #[pyfunction]
@@ -88,6 +86,7 @@ pub fn batch_write(
     Ok(Run::new(Box::new(jobs), place, Outcome::Nothing, ""))
 }
 
+/// One chunk of a batch: the piece that pairs what is picked of the chunk with the places that are picked of the array.
 fn item(
     chain: &Arc<Chain>,
     key: String,
@@ -97,22 +96,24 @@ fn item(
     array: &Bound<'_, PyUntypedArray>,
     drop_axes: &[usize],
 ) -> PyResult<BatchItem> {
-    let py = chunk.py();
-    if !drop_axes.is_empty() {
-        return Err(not_basic(py));
-    }
     let shape = &chain.spec().shape;
-    let from = Basic::parse(chunk, shape)?;
-    // A complete chunk at the border is selected up to the array's edge: that much of it counts.
-    let extent = match complete {
-        true => from.0.iter().map(taken_len).collect(),
-        false => shape.clone(),
-    };
-    // A single value goes everywhere, whatever the out selection says.
-    let piece = if array.ndim() == 0 {
-        from.piece(&[])
+    if array.dtype().itemsize() != chain.layout().item_nbytes {
+        return Err(PyTypeError::new_err(format!(
+            "items of {} do not fit the chunks",
+            array.dtype()
+        )));
+    }
+    let from = Picks::parse(chunk, shape)?;
+    // A complete chunk at the border is picked up to the array's edge: that much of it counts.
+    let extent = if complete { from.lens() } else { shape.clone() };
+    let piece: Piece = if array.ndim() == 0 {
+        // A single value goes everywhere, whatever the out selection says.
+        from.spread()
     } else {
-        aligned(py, &from, target, array)?
+        let out_shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
+        let places = Picks::parse(target, &out_shape)?.target(array.strides());
+        from.paired(&places, drop_axes)
+            .ok_or_else(|| PyValueError::new_err("the chunk selection and the out selection differ in shape"))?
     };
     Ok(BatchItem {
         chain: chain.clone(),
@@ -120,70 +121,4 @@ fn item(
         piece,
         extent,
     })
-}
-
-fn taken_len(taken: &Taken) -> u64 {
-    match *taken {
-        Taken::Index(_) => 1,
-        Taken::Range { len, .. } => len,
-    }
-}
-
-/// The piece that pairs what is taken of a chunk with the places of an array that the out selection names.
-fn aligned(
-    py: Python<'_>,
-    from: &Basic,
-    target: &Bound<'_, PyAny>,
-    array: &Bound<'_, PyUntypedArray>,
-) -> PyResult<Piece> {
-    let shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-    let to = if target.cast::<PyTuple>().is_ok_and(|tuple| tuple.is_empty()) && shape.is_empty() {
-        Basic(Vec::new())
-    } else {
-        Basic::parse(target, &shape)?
-    };
-    let mut out = 0isize;
-    let mut places = Vec::new();
-    for (taken, &stride) in to.0.iter().zip(array.strides()) {
-        match *taken {
-            Taken::Index(i) => out += i as isize * stride,
-            Taken::Range { start, step, len } => {
-                out += start as isize * stride;
-                places.push((len, step as isize * stride));
-            }
-        }
-    }
-    let mut places = places.into_iter();
-    let mut axes = Vec::with_capacity(from.0.len());
-    for taken in &from.0 {
-        axes.push(match *taken {
-            Taken::Index(start) => Axis::Strided {
-                start,
-                step: 1,
-                len: 1,
-                out_stride: 0,
-            },
-            Taken::Range { start, step, len } => match places.next() {
-                Some((n, out_stride)) if n == len => Axis::Strided {
-                    start,
-                    step,
-                    len,
-                    out_stride,
-                },
-                _ => {
-                    return Err(PyValueError::new_err(
-                        "the chunk selection and the out selection differ in shape",
-                    ));
-                }
-            },
-        });
-    }
-    if places.any(|(n, _)| n != 1) {
-        return Err(not_basic(py));
-    }
-    Ok(Piece { axes, out })
-}
-
-fn not_basic(py: Python<'_>) -> PyErr {
-    to_python(py, Error::selection("not a basic selection"), None)
 }

@@ -1,8 +1,7 @@
 """The `CodecPipeline` of the contract, on the engine.
 
-Chunks are named one by one, each with the part of it and the place in the caller's array. Those whose parts are basic
-selections go to Rust as one call. For the others, integer and boolean arrays, Rust moves the box around the part, and
-NumPy picks from it. Specs, buffers and stores may be zarr-python's.
+Chunks are named one by one, each with the part of it and the place in the caller's array, and go to Rust as one call.
+Specs, buffers and stores may be zarr-python's.
 """
 
 from __future__ import annotations
@@ -19,18 +18,15 @@ import numpy.typing as npt
 from zarrpipe._types import ChunkCoords, SelectorTuple
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import Codec, CodecPipeline, GetResult
-from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.abc.store import ByteGetter, ByteSetter
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs.chain import compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.codecs.items import bytes_to_items, items_to_bytes, native_dtype
 from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.stage import codec_kind
-from zarrpipe.config import config
 from zarrpipe.driver import apply_settings, drive
 from zarrpipe.errors import MetadataError
-from zarrpipe.pipeline.boxes import Box, groups_of_boxes, is_basic, largest
-from zarrpipe.pipeline.items import Item, Target, hold, place
+from zarrpipe.pipeline.items import Item, Target, place
 from zarrpipe.spec import ArraySpec, parse_array_config
 
 if TYPE_CHECKING:
@@ -92,11 +88,6 @@ class ZarrPipeline(CodecPipeline):
 
     def _serializer(self) -> Any:
         return next(codec for codec in self.codecs if codec_kind(codec) == "array_bytes")
-
-    def _partial_codec(self, method: str) -> Any | None:
-        """Return the Python codec that codes parts of chunks itself: alone in the chain, so it sees its own bytes."""
-        (codec, *others) = self.codecs
-        return codec if not others and not isinstance(codec, NativeCodec) and hasattr(codec, method) else None
 
     def _supports_partial(self, method: str) -> bool:
         # Axes in another order are no hindrance; a codec behind the bytes is, it must see all of them.
@@ -241,59 +232,16 @@ class ZarrPipeline(CodecPipeline):
         batch = [Item(*item) for item in batch_info]
         if not batch:
             return ()
-        apply_settings()
-        codec = self._partial_codec("decode_partial")
-        target = Target(out, native_dtype(batch[0].spec))
-        if codec is not None:
-            missing = await self._read_partial(codec, batch, target.array, tuple(drop_axes))
-        else:
-            missing = await self._read(batch, target.array, tuple(drop_axes))
-        target.finish()
-        return tuple({"status": "missing" if absent else "present"} for absent in missing)
-
-    async def _read(self, batch: Sequence[Item], out: npt.NDArray[Any], drop_axes: tuple[int, ...]) -> list[bool]:
-        missing = [False] * len(batch)
-        basic = [index for index, item in enumerate(batch) if not drop_axes and is_basic(item)]
-        fancy = [index for index in range(len(batch)) if index not in set(basic)]
-        if basic:
-            found = await self._run_read([batch[index] for index in basic], out)
-            for index, absent in zip(basic, found, strict=True):
-                missing[index] = absent
-        for group in groups_of_boxes(batch, fancy):
-            boxes = [Box(batch[index]) for index in group]
-            stack = np.empty((len(group), *largest([box.shape for box in boxes])), dtype=out.dtype)
-            items = [box.item(number) for number, box in enumerate(boxes)]
-            found = await self._run_read(items, stack)
-            for number, (index, box, absent) in enumerate(zip(group, boxes, found, strict=True)):
-                part = stack[number][box.inside]
-                out[batch[index].out_selection] = part.squeeze(axis=drop_axes) if drop_axes else part
-                missing[index] = absent
-        return missing
-
-    async def _run_read(self, batch: Sequence[Item], out: npt.NDArray[Any]) -> list[bool]:
-        """Read parts that are basic selections."""
         from zarrpipe import _core
 
+        apply_settings()
+        target = Target(out, native_dtype(batch[0].spec))
         keys, store, io = place(batch, write=False)
         selections = [(item.chunk_selection, item.out_selection) for item in batch]
-        run = _core.batch_read(self._chains([item.spec for item in batch]), keys, selections, store, out, ())
-        return list(await drive(run, io))
-
-    async def _read_partial(
-        self, codec: Any, batch: Sequence[Item], out: npt.NDArray[Any], drop_axes: tuple[int, ...]
-    ) -> list[bool]:
-        """Have a codec of the contract decode the parts itself."""
-        parts = await codec.decode_partial([(item.getter, item.chunk_selection, item.spec) for item in batch])
-        missing = []
-        for item, part in zip(batch, parts, strict=True):
-            missing.append(part is None)
-            if part is None:
-                value = item.spec.fill_value
-                out[item.out_selection] = item.spec.dtype.default_scalar() if value is None else value
-            else:
-                array = part.as_numpy_array()
-                out[item.out_selection] = array.squeeze(axis=drop_axes) if drop_axes else array
-        return missing
+        chains = self._chains([item.spec for item in batch])
+        missing = await drive(_core.batch_read(chains, keys, selections, store, target.array, tuple(drop_axes)), io)
+        target.finish()
+        return tuple({"status": "missing" if absent else "present"} for absent in missing)
 
     async def write(
         self,
@@ -305,10 +253,6 @@ class ZarrPipeline(CodecPipeline):
         if not batch:
             return
         apply_settings()
-        codec = self._partial_codec("encode_partial")
-        if codec is not None:
-            await self._write_partial(codec, batch, value, tuple(drop_axes))
-            return
         # Cast as an assignment casts; the caller's array is never written to.
         array = value.as_numpy_array().astype(native_dtype(batch[0].spec), copy=False)
         for keep_empty in (False, True):
@@ -319,52 +263,9 @@ class ZarrPipeline(CodecPipeline):
     async def _write(
         self, batch: Sequence[Item], value: npt.NDArray[Any], drop_axes: tuple[int, ...], *, keep_empty: bool
     ) -> None:
-        is_scalar = value.shape == ()
-        basic = [index for index, item in enumerate(batch) if not drop_axes and is_basic(item, is_scalar=is_scalar)]
-        fancy = [index for index in range(len(batch)) if index not in set(basic)]
-        if basic:
-            await self._run_write([batch[index] for index in basic], value, keep_empty=keep_empty)
-
-        async def write_fancy(item: Item) -> None:
-            box = Box(item)
-            items = np.empty((1, *box.shape), dtype=value.dtype)
-            # The engine's own lock is held during its write alone: a basic write of the same chunk between these two
-            # can be lost, until Rust takes array selections itself.
-            async with hold(item):
-                await self._run_read([box.item(0)], items)
-                items[0][box.inside] = _part_of(value, item, drop_axes)
-                await self._run_write([box.item(0)], items, keep_empty=keep_empty)
-
-        await concurrent_map([(batch[index],) for index in fancy], write_fancy, config.current.io_requests)
-
-    async def _run_write(self, batch: Sequence[Item], value: npt.NDArray[Any], *, keep_empty: bool) -> None:
-        """Write parts that are basic selections."""
         from zarrpipe import _core
 
         keys, store, io = place(batch, write=True)
         selections = [(item.chunk_selection, item.out_selection, bool(item.is_complete)) for item in batch]
         chains = self._chains([item.spec for item in batch])
-        await drive(_core.batch_write(chains, keys, selections, store, value, (), keep_empty), io)
-
-    async def _write_partial(
-        self, codec: Any, batch: Sequence[Item], value: NDBuffer, drop_axes: tuple[int, ...]
-    ) -> None:
-        """Have a codec of the contract write the parts itself."""
-
-        async def write(item: Item) -> None:
-            async with hold(item):
-                await codec.encode_partial(
-                    [(item.getter, _part_of(value, item, drop_axes), item.chunk_selection, item.spec)]
-                )
-
-        await concurrent_map([(item,) for item in batch], write, config.current.io_requests)
-
-
-def _part_of(value: Any, item: Item, drop_axes: tuple[int, ...]) -> Any:
-    """Return the items of a value, array or buffer, that belong to a chunk, with the axes that the chunk has."""
-    if value.shape == ():
-        return value
-    part = value[item.out_selection]
-    if drop_axes:
-        part = part[tuple(None if axis in drop_axes else slice(None) for axis in range(item.spec.ndim))]
-    return part
+        await drive(_core.batch_write(chains, keys, selections, store, value, drop_axes, keep_empty), io)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,14 +10,13 @@ import numpy.typing as npt
 
 from zarrpipe.abc.buffer import NDBuffer
 from zarrpipe.spec import ArraySpec
-from zarrpipe.stores.adapter import core_store, identity_of
+from zarrpipe.stores.adapter import core_store
 from zarrpipe.stores.getters import AsyncGetterAdapter, core_store_of_getters
-from zarrpipe.stores.locks import key_lock
 
 if TYPE_CHECKING:
     from zarrpipe import _core
 
-__all__ = ["Item", "Target", "hold", "place"]
+__all__ = ["Item", "Target", "place"]
 
 
 class Item(NamedTuple):
@@ -63,14 +61,6 @@ def place(batch: Sequence[Item], *, write: bool) -> tuple[list[str], _core.Store
     getters = [item.getter for item in batch]
     keys = [str(number) for number in range(len(getters))]
     return keys, core_store_of_getters(getters, write=write), AsyncGetterAdapter(getters)
-
-
-def hold(item: Item) -> AbstractAsyncContextManager[None]:
-    """Return what holds a chunk's key, so that of writers that read it first none loses the other's update."""
-    if _is_place(item.getter):
-        return key_lock(identity_of(item.getter.store), item.getter.path)
-    # A key of nobody else's.
-    return nullcontext()
 
 
 def _is_place(getter: object) -> bool:

@@ -69,40 +69,36 @@ pub struct PartCoding {
 }
 
 impl PartCoding {
-    /// A part of a chunk whose only stage is `stage`; None where the piece is not made of slices.
-    pub fn new(stage: Stage, piece: &Piece, items: Option<Bytes<'static>>) -> Option<Self> {
+    /// A part of a chunk whose only stage is `stage`; the piece is made of slices.
+    pub fn new(stage: Stage, piece: &Piece, items: Option<Bytes<'static>>) -> Self {
         let slice = |axis: &Axis| match *axis {
             Axis::Strided { start, step, len, .. } => Some((start, step, len)),
             Axis::Listed(_) => None,
         };
-        let selection: Option<Vec<_>> = piece.axes.iter().map(slice).collect();
-        Some(PartCoding {
+        let selection = piece.axes.iter().filter_map(slice).collect();
+        PartCoding {
             stage,
-            selection: selection?,
+            selection,
             items,
-        })
+        }
     }
 }
 
-/// The piece that moves a box of exactly the items of `piece` to and from the same places, and that box's shape.
+/// The piece that moves a box of exactly the items of `piece`, which is made of slices, to and from the same places,
+/// and that box's shape.
 pub fn compact(piece: &Piece) -> (Piece, Vec<u64>) {
-    let axis = |axis: &Axis| match *axis {
-        Axis::Strided { len, out_stride, .. } => Axis::Strided {
-            start: 0,
-            step: 1,
-            len,
-            out_stride,
-        },
-        Axis::Listed(ref pairs) => Axis::Listed(pairs.iter().zip(0..).map(|(&(_, out), i)| (i, out)).collect()),
-    };
-    let shape = piece.axes.iter().map(Axis::len).collect();
-    (
-        Piece {
-            axes: piece.axes.iter().map(axis).collect(),
-            out: piece.out,
-        },
-        shape,
-    )
+    let mut compact = piece.clone();
+    for axis in &mut compact.axes {
+        if let Axis::Strided { start, step, .. } = axis {
+            (*start, *step) = (0, 1);
+        }
+    }
+    (compact, piece.axes.iter().map(Axis::len).collect())
+}
+
+/// Whether a piece is made of slices.
+pub fn is_sliced(piece: &Piece) -> bool {
+    piece.axes.iter().all(|axis| matches!(axis, Axis::Strided { .. }))
 }
 
 pub trait Job: Send {

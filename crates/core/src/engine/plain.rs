@@ -91,16 +91,17 @@ impl PlainRead {
                     growing = false;
                     outer.push(stops(len, 1, pitch, out_stride));
                 }
-                Axis::Listed(pairs) => {
-                    growing = false;
-                    let stop = |&(index, out): &(u64, isize)| Stop {
-                        offset: index * stride,
-                        out,
-                        len: 1,
-                    };
-                    outer.push(pairs.iter().map(stop).collect());
-                }
+                // Behind the strided axes, since those that go together are one.
+                Axis::Listed(_) => growing = false,
             }
+        }
+        for table in piece.tables(&strides) {
+            let stop = |&(offset, out): &(isize, isize)| Stop {
+                offset: offset as u64,
+                out,
+                len: 1,
+            };
+            outer.push(table.iter().map(stop).collect());
         }
         outer.reverse();
         inner.reverse();
@@ -149,10 +150,7 @@ impl PlainRead {
             len,
             out_stride,
         };
-        let mut piece = Piece {
-            axes: self.inner.iter().map(axis).collect(),
-            out: self.out,
-        };
+        let mut piece = Piece::new(self.inner.iter().map(axis).collect(), self.out);
         let (mut offset, mut nbytes, mut rest) = (self.offset, self.span_nbytes, number);
         for (i, stops) in self.outer.iter().rev().enumerate() {
             let stop = stops[(rest % stops.len() as u64) as usize];

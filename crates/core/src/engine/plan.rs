@@ -40,13 +40,7 @@ impl ArrayPlan {
             return wanted;
         }
         // Only the first few chunks are looked at: with more there is enough work to share out anyway.
-        let (mut coords, mut part) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut part) = (Vec::new(), Piece::default());
         let mut nbytes = 0u64;
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut part);
@@ -101,13 +95,7 @@ impl Jobs for ReadPlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         self.split.get(ordinal, &mut coords, &mut piece);
         let job = ReadChunk::new(self.context.clone(), self.array.chain.clone(), piece, ordinal);
         Ok(ChunkJob {
@@ -159,7 +147,10 @@ impl WritePlan {
         let last = self.array.grid.shape().len() - 1;
         let mut positions: Vec<Vec<u64>> = vec![Vec::new()];
         for axis in 0..last {
-            let coords: Vec<u64> = self.split.axis_coords(axis).collect();
+            // Points: their folders are made when they are missed.
+            let Some(coords) = self.split.axis_coords(axis) else {
+                return Vec::new();
+            };
             let extend = |position: &Vec<u64>| coords.iter().map(|&c| [position.as_slice(), &[c]].concat()).collect();
             positions = positions.iter().flat_map::<Vec<Vec<u64>>, _>(extend).collect();
         }
@@ -178,13 +169,7 @@ impl Jobs for WritePlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         self.split.get(ordinal, &mut coords, &mut piece);
         let array = &self.array;
         let extent = array.grid.extent(&coords);

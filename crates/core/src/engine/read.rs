@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::job::{FETCH_NBYTES, Input, Job, PartCoding, Step, WORK_NBYTES, compact, unexpected};
+use super::job::{FETCH_NBYTES, Input, Job, PartCoding, Step, WORK_NBYTES, compact, is_sliced, unexpected};
 use super::plain::PlainRead;
 use super::unit::DecodeUnit;
 use crate::chain::Chain;
@@ -142,10 +142,10 @@ impl ReadChunk {
         }
         if let (true, Place::Key { .. }) = (chain.open_partial().decode, self.place)
             && !self.piece.covers(&chain.spec().shape)
-            && let Some(part) = PartCoding::new(chain.stage(0), &self.piece, None)
+            && is_sliced(&self.piece)
         {
             self.state = State::Part;
-            return Ok(Step::CodePart(part));
+            return Ok(Step::CodePart(PartCoding::new(chain.stage(0), &self.piece, None)));
         }
         if let Some(sharding) = chain.open_sharding() {
             let covered = self.piece.covers(&chain.folded_spec().shape);
@@ -258,13 +258,7 @@ impl ReadChunk {
     fn inside_each(&mut self, split: &Split, wanted: &[Wanted]) -> Result<Step> {
         let sharding = self.shard()?;
         let base = self.place.offset();
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(wanted.len());
         for w in wanted {
             split.get(w.ordinal, &mut coords, &mut piece);
@@ -366,13 +360,7 @@ impl ShardRead {
     /// A job for each inner chunk, for chains that must be awaited.
     fn units(&self, group: &Group, data: &[u8]) -> Result<Vec<Box<dyn Job>>> {
         let inner = self.sharding()?.inner();
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut jobs: Vec<Box<dyn Job>> = Vec::with_capacity(group.wanted.len());
         for w in &group.wanted {
             self.split.get(w.ordinal, &mut coords, &mut piece);

@@ -69,13 +69,7 @@ impl DecodeUnit {
     fn split_shard(&self, sharding: &Sharding, data: &Bytes<'static>) -> Result<Vec<Box<dyn Job>>> {
         let index = sharding.index_of(data)?;
         let split = Split::new(&self.piece, sharding.inner_shape());
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         for wanted in sharding.wanted(&index, &split, self.buffer)? {
             split.get(wanted.ordinal, &mut coords, &mut piece);
@@ -201,13 +195,7 @@ impl EncodeUnit {
         let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
         let slots = Slots::new(sharding.inner_count());
         self.inner = Some(slots.clone());
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::job::{Input, Job, PartCoding, Step, WORK_NBYTES, compact, unexpected};
+use super::job::{Input, Job, PartCoding, Step, WORK_NBYTES, compact, is_sliced, unexpected};
 use super::unit::{DecodeUnit, Destination, EncodeUnit};
 use crate::chain::{Chain, Encoding};
 use crate::codec::sharding_indexed::{Block, Entry, Index, InnerChunk, Sharding, assemble};
@@ -111,7 +111,7 @@ impl WriteChunk {
                 Ok(Step::Need(vec![sharding.index_range(None)?]))
             }
             None if self.complete() => self.encode(None),
-            None if chain.open_partial().encode => self.encode_part(),
+            None if chain.open_partial().encode && is_sliced(&self.piece) => self.encode_part(),
             None => {
                 self.state = State::Old;
                 Ok(Step::Need(vec![ByteRange::Whole]))
@@ -149,13 +149,8 @@ impl WriteChunk {
             let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
             copy::transfer(Direction::Gather, to, &strides, from, &piece, layout, false);
         }
-        match PartCoding::new(self.chain.stage(0), &self.piece, Some(items.into())) {
-            Some(part) => Ok(Step::CodePart(part)),
-            None => {
-                self.state = State::Old;
-                Ok(Step::Need(vec![ByteRange::Whole]))
-            }
-        }
+        let part = PartCoding::new(self.chain.stage(0), &self.piece, Some(items.into()));
+        Ok(Step::CodePart(part))
     }
 
     fn decode_old(&mut self, data: Bytes<'static>) -> Result<Step> {
@@ -273,13 +268,7 @@ impl WriteChunk {
     }
 
     fn covered_in_part(&self, sharding: &Sharding, index: &Index, split: &Split) -> Result<Vec<(u64, Entry)>> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut partial = Vec::new();
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);

@@ -17,13 +17,7 @@ pub struct Wanted {
 impl Sharding {
     /// The inner chunks that `split` touches, sorted by offset. Those that are not stored are filled at once.
     pub fn wanted(&self, index: &Index, split: &Split, buffer: Buffer) -> Result<Vec<Wanted>> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut wanted = Vec::with_capacity(usize::try_from(split.len()).unwrap_or(0));
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);
@@ -47,13 +41,7 @@ impl Sharding {
         split: &Split,
         buffer: Buffer,
     ) -> Result<()> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         for w in wanted {
             split.get(w.ordinal, &mut coords, &mut piece);
             let chunk = slice(data, base, w.entry)?;

@@ -119,13 +119,7 @@ impl Sharding {
         buffer: Buffer,
         encoding: Encoding,
     ) -> Result<Vec<(u64, InnerChunk)>> {
-        let (mut coords, mut piece) = (
-            Vec::new(),
-            Piece {
-                axes: Vec::new(),
-                out: 0,
-            },
-        );
+        let (mut coords, mut piece) = (Vec::new(), Piece::default());
         let mut block = Vec::new();
         let mut ranges = Vec::new();
         for ordinal in ordinals {
