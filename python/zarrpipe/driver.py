@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zarrpipe.config import config
@@ -32,8 +31,6 @@ T = TypeVar("T")
 
 _BATCH_ITEMS = 64
 _BATCH_NBYTES = 64_000_000
-# What a worker needs, at the very most, to record an error that it is handed.
-_NOTE_S = 0.02
 # How often a waiting call looks for signals, where the system does not wake it for them (Windows).
 _SIGNAL_CHECK_S = 0.5
 
@@ -97,7 +94,6 @@ class _Drive:
         # A request for a whole value does not say how large it is: it is taken to be like the largest before.
         self._whole_nbytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._error: Exception | None = None
         self._event = asyncio.Event()
         self._woken = False
 
@@ -111,21 +107,13 @@ class _Drive:
                 self._take()
                 if self._run.finished:
                     break
-                if self._error is not None:
-                    # For a worker to note on the error where it happened.
-                    await asyncio.sleep(_NOTE_S)
-                    break
                 await self._event.wait()
                 self._event.clear()
         finally:
             if not self._run.finished:
                 self._run.cancel()
             await self._end_tasks()
-        if self._error is None:
-            return self._run.result()
-        with suppress(Exception):
-            self._run.result()
-        raise self._error
+        return self._run.result()
 
     def _wake(self) -> None:
         """Make the loop look. Called by any thread, often: all calls until it looks become one wake-up."""
@@ -178,7 +166,6 @@ class _Drive:
             raise
         except Exception as error:  # noqa: BLE001 - the call raises it
             self._run.fail(number, error)
-            self._give_up(error)
         else:
             self._run.answer(number, answer)
         finally:
@@ -218,7 +205,6 @@ class _Drive:
         except Exception as error:  # noqa: BLE001 - the call raises it
             for request in batch:
                 self._run.fail(request[1], error)
-            self._give_up(error)
         else:
             for request, answer in zip(batch, answers, strict=True):
                 self._run.answer(request[1], answer)
@@ -237,15 +223,8 @@ class _Drive:
             raise
         except Exception as error:  # noqa: BLE001 - the call raises it
             self._run.fail(number, error)
-            self._give_up(error)
         else:
             self._run.answer(number, answer)
-
-    def _give_up(self, error: Exception) -> None:
-        """Have `to_end` end the call: what else is under way would be waited for, and the error raised all the same."""
-        if self._error is None:
-            self._error = error
-        self._event.set()
 
     async def _end_tasks(self) -> None:
         tasks = list(self._tasks)

@@ -164,6 +164,10 @@ struct Join {
     error: Mutex<Option<Error>>,
 }
 
+fn given_up() -> Error {
+    Error::cancelled("the call was given up")
+}
+
 fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -234,19 +238,22 @@ impl Call {
     /// Gives the call up: what runs ends as soon as it looks, nothing new is started, and no key is written.
     pub fn cancel(&self) {
         self.cancel.store(true, Ordering::Relaxed);
+        guard(&self.state).error.get_or_insert_with(given_up);
+        self.drop_parked();
+        self.submit();
+    }
+
+    /// Ends the tasks that wait for answers, which nobody needs any more.
+    fn drop_parked(&self) {
         // Dropped outside the lock: what they hold may belong to a caller whose own lock must not be waited for here.
         let (waiting, parked) = {
             let mut state = guard(&self.state);
-            state
-                .error
-                .get_or_insert_with(|| Error::cancelled("the call was given up"));
             (std::mem::take(&mut state.waiting), std::mem::take(&mut state.parked))
         };
         drop(waiting);
         for task in parked.into_values() {
-            self.finish(task, Err(Error::cancelled("the call was given up")), 0);
+            self.finish(task, Err(given_up()), 0);
         }
-        self.submit();
     }
 
     // ---- the event loop's side
@@ -399,7 +406,7 @@ impl Call {
     fn run(&self, mut task: Task, worker: usize) {
         loop {
             if self.cancel.load(Ordering::Relaxed) {
-                return self.finish(task, Err(Error::cancelled("the call was given up")), worker);
+                return self.finish(task, Err(given_up()), worker);
             }
             let input = match std::mem::replace(&mut task.next, Next::Finish(Ok(()))) {
                 Next::Advance(input) => input,
@@ -520,12 +527,16 @@ impl Call {
     }
 
     fn chunk_ended(&self, result: Result<()>) {
+        let failed = result.is_err();
         {
             let mut state = guard(&self.state);
             state.running -= 1;
             if let Err(error) = result {
                 state.error.get_or_insert(error);
             }
+        }
+        if failed {
+            self.drop_parked();
         }
         self.end_if_done();
     }
