@@ -38,13 +38,11 @@ pub fn batch_read(
     let missing: Arc<[AtomicBool]> = items.iter().map(|_| AtomicBool::new(false)).collect();
     let place = &store.0;
     let context = BatchPlan::noting(buffer::target(out), place.merge_gap(), !place.native(), missing.clone());
-    let jobs = Held {
-        jobs: BatchPlan {
-            items,
-            way: BatchWay::Read(context),
-        },
-        keep: vec![out.clone().into_any().unbind()],
+    let plan = BatchPlan {
+        items,
+        way: BatchWay::Read(context),
     };
+    let jobs = Held::new(plan, vec![out.clone().into_any().unbind()]);
     Ok(Run::new(Box::new(jobs), place, Outcome::Missing(missing), ""))
 }
 
@@ -79,10 +77,8 @@ pub fn batch_write(
         context,
         store: place.identity().to_owned(),
     };
-    let jobs = Held {
-        jobs: BatchPlan { items: items?, way },
-        keep: vec![value.clone().into_any().unbind()],
-    };
+    let plan = BatchPlan { items: items?, way };
+    let jobs = Held::new(plan, vec![value.clone().into_any().unbind()]);
     Ok(Run::new(Box::new(jobs), place, Outcome::Nothing, ""))
 }
 

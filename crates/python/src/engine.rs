@@ -156,7 +156,7 @@ impl PyEngine {
         );
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
         let keep = vec![out.clone().into_any().unbind()];
-        Ok((Held { jobs: plan, keep }, out, here))
+        Ok((Held::new(plan, keep), out, here))
     }
 
     fn write_jobs(
@@ -190,6 +190,6 @@ impl PyEngine {
         let whole_chunks = plan.split().len().saturating_mul(self.plan.chain.spec().nbytes());
         let here = whole_chunks < WORK_NBYTES;
         let keep = vec![value.clone().into_any().unbind()];
-        Ok((Held { jobs: plan, keep }, here))
+        Ok((Held::new(plan, keep), here))
     }
 }

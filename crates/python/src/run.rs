@@ -35,9 +35,17 @@ pub fn set_io_requests(requests: usize) {
 /// Jobs, with what must live as long as they do.
 pub struct Held<J: Jobs> {
     pub jobs: J,
-    /// The arrays whose memory the jobs use. Never read: being there is their use.
-    #[allow(dead_code)]
-    pub keep: Vec<Py<PyAny>>,
+    /// The arrays whose memory the jobs use, until the call has ended.
+    keep: Mutex<Vec<Py<PyAny>>>,
+}
+
+impl<J: Jobs> Held<J> {
+    pub fn new(jobs: J, keep: Vec<Py<PyAny>>) -> Self {
+        Held {
+            jobs,
+            keep: Mutex::new(keep),
+        }
+    }
 }
 
 impl<J: Jobs> Jobs for Held<J> {
@@ -49,6 +57,11 @@ impl<J: Jobs> Jobs for Held<J> {
     }
     fn lock_store(&self) -> Option<&str> {
         self.jobs.lock_store()
+    }
+    fn release(&self) {
+        drop(std::mem::take(
+            &mut *self.keep.lock().unwrap_or_else(PoisonError::into_inner),
+        ));
     }
 }
 
@@ -172,8 +185,8 @@ impl Run {
         }
         let slots = Slots::new(inputs.len() as u64);
         let keep = arrays.iter().flatten().map(|array| array.clone_ref(py)).collect();
-        let jobs = Held {
-            jobs: Coded {
+        let jobs = Held::new(
+            Coded {
                 chain,
                 inputs,
                 targets,
@@ -181,7 +194,7 @@ impl Run {
                 kind,
             },
             keep,
-        };
+        );
         let outcome = match kind {
             BatchKind::Decode => Outcome::Arrays(arrays),
             BatchKind::Encode(_) => Outcome::Slots(slots, places),

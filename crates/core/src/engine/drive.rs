@@ -25,6 +25,8 @@ pub trait Jobs: Send + Sync {
         self.len() == 0
     }
     fn make(&self, ordinal: u64) -> Result<ChunkJob>;
+    /// Lets go of what the jobs use: the call has ended.
+    fn release(&self) {}
     /// Whether jobs of one key must wait for one another; then the name of the store for the lock.
     fn lock_store(&self) -> Option<&str>;
 }
@@ -228,6 +230,13 @@ impl Call {
 
     /// The outcome of a call that has ended.
     pub fn result(&self) -> Result<()> {
+        if !self.ended() {
+            return Err(Error::internal(
+                "the result of a call was asked for before it had ended",
+            ));
+        }
+        // Here, in the caller's thread: a worker may hold the call itself for a while yet.
+        self.jobs.release();
         guard(&self.state).error.take().map_or(Ok(()), Err)
     }
 
