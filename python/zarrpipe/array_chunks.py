@@ -33,7 +33,9 @@ class ArrayChunks(ArrayFacts):
 
     @cached_property
     def _chain(self) -> _core.Chain:
-        return compile_chain(self.codecs, self._chunk_spec)
+        codecs = self.codecs
+        with self._in_document("/codecs"):
+            return compile_chain(codecs, self._chunk_spec)
 
     def _finish(self, run_: _core.Run) -> Any:
         """Wait for a call that needs an event loop."""

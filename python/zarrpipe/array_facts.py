@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.chunking import inner_chunks
 from zarrpipe.codecs import parse_codecs
 from zarrpipe.display import ArrayInfo
-from zarrpipe.metadata import ArrayMetadata, basename
+from zarrpipe.errors import MetadataError, UnsupportedError
+from zarrpipe.metadata import ArrayMetadata, basename, metadata_key
+from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArrayConfig, ArraySpec
 from zarrpipe.stored_chunks import chunk_shape
 
@@ -178,7 +182,20 @@ class ArrayFacts:
     @cached_property
     def codecs(self) -> tuple[Any, ...]:
         """The whole chain, in the order of encoding."""
-        return parse_codecs(self._metadata.codecs) if self._given_codecs is None else self._given_codecs
+        if self._given_codecs is not None:
+            return self._given_codecs
+        with self._in_document("/codecs"):
+            return parse_codecs(self._metadata.codecs)
+
+    @contextmanager
+    def _in_document(self, at: str) -> Iterator[None]:
+        """Make errors say where in which document their cause is."""
+        try:
+            with located(at):
+                yield
+        except (MetadataError, UnsupportedError) as error:
+            error.key = error.key or metadata_key(self.path)
+            raise
 
     @property
     def _item_codecs(self) -> tuple[Any, ...]:

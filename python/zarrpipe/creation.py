@@ -26,6 +26,7 @@ from zarrpipe.metadata import (
     loads,
     parse_chunk_key_encoding,
 )
+from zarrpipe.metadata.json import located
 from zarrpipe.nodes import NodeAccess, create_node
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
 from zarrpipe.stores import StorePath
@@ -141,16 +142,15 @@ def plan_array(options: CreateOptions) -> NewArray:
     check_zarr_format(options.get("zarr_format"))
     data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
     item_nbytes = data_type.to_native_dtype().itemsize
-    if options.get("codecs") is None:
-        chunk_shape, codecs = _plan_parts(options, shape, item_nbytes)
-    else:
-        chunk_shape, codecs = _plan_chain(options, shape, item_nbytes)
+    plan_codecs = _plan_parts if options.get("codecs") is None else _plan_chain
+    chunk_shape, codecs = plan_codecs(options, shape, item_nbytes)
     fill_value = options.get("fill_value")
     fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
     config = parse_array_config(_parse_config(options.get("config"), options.get("order")))
     spec = ArraySpec(chunk_shape, data_type, fill_value, config, default_buffer_prototype())
-    codecs = evolve_codecs(codecs, spec)
-    compile_chain(codecs, spec)
+    with located("/codecs"):
+        codecs = evolve_codecs(codecs, spec)
+        compile_chain(codecs, spec)
     metadata = ArrayMetadata(
         shape=shape,
         data_type=data_type,
@@ -233,13 +233,13 @@ def _plan_parts(
         if item_nbytes > 1:
             serializer["configuration"] = {"endian": "little"}
     zstd = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
-    codecs = parse_codecs(
-        [
-            *_parse_list(options.get("filters", "auto"), ()),
-            serializer,
-            *_parse_list(options.get("compressors", "auto"), (zstd,)),
-        ]
-    )
+    parts = [
+        *_parse_list(options.get("filters", "auto"), ()),
+        serializer,
+        *_parse_list(options.get("compressors", "auto"), (zstd,)),
+    ]
+    with located("/codecs"):
+        codecs = parse_codecs(parts)
     if shard_shape is None:
         return chunks, codecs
     index_codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
@@ -262,7 +262,8 @@ def _plan_chain(
             raise ValueError(f"codecs= is the whole chain: leave out {name}=, or write the chain as its parts")
     if options.get("shards") is not None:
         raise ValueError("codecs= is the whole chain: shards are its sharding_indexed codec, and chunks= their shape")
-    codecs = parse_codecs(options.get("codecs") or ())
+    with located("/codecs"):
+        codecs = parse_codecs(options.get("codecs") or ())
     if not codecs:
         raise MetadataError("an array has at least one codec", at="/codecs")
     chunks = options.get("chunks", "auto")
