@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,16 @@ def test_a_chunk_of_another_size_is_an_error_wherever_it_is_read(tmp_path: Path,
         with pytest.raises(CodecError) as caught:
             array[selection]
         check_place(caught.value)
+
+
+def test_a_failed_read_writes_no_more_into_its_output(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    array = zarrpipe.create_array(path, shape=(2**24,), chunks=(2**21,), dtype="uint8", codecs=["bytes", ZSTD])
+    array[...] = 1
+    (path / "c" / "0").write_bytes(b"garbage")
+    command = [sys.executable, str(Path(__file__).parent / "children" / "failing_reads.py"), str(path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert child.returncode == 0, f"it ended with {child.returncode}: {child.stderr}"
 
 
 def test_a_missing_key_is_the_fill_value_or_an_error_where_that_is_asked_for(tmp_path: Path) -> None:

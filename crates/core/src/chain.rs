@@ -31,6 +31,7 @@ pub struct Chain {
     encoded_nbytes: Option<u64>,
     max_encoded_nbytes: u64,
     suspends: bool,
+    outermost: Arc<str>,
 }
 
 /// How a chunk is written.
@@ -53,13 +54,11 @@ impl Chain {
         let mut now = spec.clone();
         let (mut fixed, mut bound) = (None, 0);
         for (position, json) in codecs.iter().enumerate() {
-            let stage = codec::compile(json, &now, depth, resolve).map_err(|error| error.at_stage(position))?;
+            let stage =
+                codec::compile(json, &now, depth, resolve).map_err(|error| error.under(&format!("/{position}")))?;
             let misplaced = |what: &str| {
-                let name = stage.codec().name().to_owned();
-                Err(
-                    Error::metadata(format!("{what}: {name:?} is codec {position} of the chain"))
-                        .in_codec(&name, position),
-                )
+                let error = Error::metadata(what.to_owned()).in_codec(stage.codec().name(), position);
+                Err(error.under(&format!("/{position}")))
             };
             match (&stage, &serializer) {
                 (Stage::ArrayArray(codec), None) => {
@@ -82,13 +81,13 @@ impl Chain {
                     bound = codec.max_encoded_nbytes(bound);
                 }
                 (Stage::ArrayArray(_), Some(_)) => {
-                    return misplaced("an array-to-array codec stands behind the array-to-bytes codec");
+                    return misplaced("an array-to-array codec cannot stand behind the array-to-bytes codec");
                 }
                 (Stage::ArrayBytes(_), Some(_)) => {
                     return misplaced("a chain has one array-to-bytes codec, and this is the second");
                 }
                 (Stage::BytesBytes(_), None) => {
-                    return misplaced("a bytes-to-bytes codec stands before the array-to-bytes codec");
+                    return misplaced("a bytes-to-bytes codec cannot stand before the array-to-bytes codec");
                 }
             }
         }
@@ -111,7 +110,12 @@ impl Chain {
             || serializer.partial() != Partial::default()
             || serializer.sharding().is_some_and(|sharding| sharding.inner().suspends)
             || compressors.iter().any(|(codec, _)| codec.suspends());
+        let outermost = compressors
+            .last()
+            .map_or(serializer.name(), |(codec, _)| codec.name())
+            .into();
         Ok(Chain {
+            outermost,
             spec,
             folded,
             order,
@@ -152,6 +156,11 @@ impl Chain {
         self.compressors
             .iter()
             .try_fold(nbytes, |n, (codec, _)| codec.encoded_nbytes(n))
+    }
+
+    /// The name of the codec that meets the stored bytes first.
+    pub fn outermost(&self) -> &Arc<str> {
+        &self.outermost
     }
 
     /// Whether a stage must be awaited, here or inside a shard.

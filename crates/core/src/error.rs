@@ -43,6 +43,7 @@ struct Body {
     detail: Cow<'static, str>,
     codec: Option<String>,
     stage: Option<usize>,
+    place: String,
     key: Option<String>,
     chunk: Option<Vec<u64>>,
     os_code: Option<i32>,
@@ -56,6 +57,7 @@ impl Error {
             detail: detail.into(),
             codec: None,
             stage: None,
+            place: String::new(),
             key: None,
             chunk: None,
             os_code: None,
@@ -106,11 +108,25 @@ impl Error {
         self
     }
 
-    /// Corrects the position of the codec that failed to compile.
+    /// Names the codec where stored bytes are at fault and no stage was named.
     #[must_use]
-    pub fn at_stage(mut self, stage: usize) -> Self {
-        self.0.stage = Some(stage);
+    pub fn blaming(self, codec: &str) -> Self {
+        match self.0.kind {
+            Kind::Codec | Kind::Checksum | Kind::Truncated | Kind::Size | Kind::ShardIndex => self.in_codec(codec, 0),
+            _ => self,
+        }
+    }
+
+    /// Puts a part in front of the place in the document.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        self.0.place.insert_str(0, prefix);
         self
+    }
+
+    /// Where in the document, as a JSON pointer; empty where it is not known.
+    pub fn place(&self) -> &str {
+        &self.0.place
     }
 
     /// Says in which inner chunk of a shard it happened.

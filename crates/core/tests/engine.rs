@@ -17,7 +17,7 @@ use zarrpipe_core::keys::{KeyKind, Keys};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
 use zarrpipe_core::spec::{ChunkSpec, c_strides};
-use zarrpipe_core::store::{ByteRange, Handle, Part, Store};
+use zarrpipe_core::store::{ByteRange, Found, Handle, Part, Store};
 
 /// Values in memory; notes each read. `changes` are values that a key takes on after so many reads.
 #[derive(Default)]
@@ -45,12 +45,7 @@ impl Store for Memory {
     fn identity(&self) -> &str {
         "memory"
     }
-    fn read(
-        &self,
-        key: &str,
-        ranges: &[ByteRange],
-        handle: &mut Option<Handle>,
-    ) -> Result<Option<Vec<Bytes<'static>>>> {
+    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>) -> Result<Option<Found>> {
         self.reads.lock().unwrap().push((key.to_owned(), ranges.to_vec()));
         let held = handle.as_ref().and_then(|held| held.clone().downcast::<Vec<u8>>().ok());
         let value = match held {
@@ -66,11 +61,11 @@ impl Store for Memory {
         if let Some(new) = self.replace_after_read.lock().unwrap().take() {
             self.values.lock().unwrap().insert(key.to_owned(), Arc::new(new));
         }
-        ranges
-            .iter()
-            .map(|&range| part(&value, range))
-            .collect::<Result<_>>()
-            .map(Some)
+        let parts = ranges.iter().map(|&range| part(&value, range)).collect::<Result<_>>()?;
+        Ok(Some(Found {
+            parts,
+            value_nbytes: self.keeps_versions.then_some(value.len() as u64),
+        }))
     }
     fn put(&self, key: &str, parts: &[Part], handle: Option<&Handle>) -> Result<()> {
         let old = handle.and_then(|held| held.clone().downcast::<Vec<u8>>().ok());
@@ -214,7 +209,7 @@ fn run(jobs: Box<dyn Jobs>, store: &Arc<Memory>, way: Way) -> Result<()> {
             let answer = match request {
                 Request::Get { key, ranges, .. } => store
                     .read(&key, &ranges, &mut None)
-                    .map(|found| found.map_or(Answer::Missing, Answer::Ranges)),
+                    .map(|found| found.map_or(Answer::Missing, Answer::Found)),
                 Request::Put { key, parts, .. } => store.put(&key, &parts, None).map(|()| Answer::Nothing),
                 Request::Delete { key, .. } => store.delete(&key).map(|()| Answer::Nothing),
                 Request::Code(_) | Request::CodePart { .. } => panic!("no codec here must be awaited"),

@@ -31,7 +31,7 @@ fn put(store: &FileStore, key: &str, bytes: &[u8]) {
 
 fn get(store: &FileStore, key: &str, ranges: &[ByteRange]) -> Result<Option<Vec<Vec<u8>>>, Error> {
     let answer = store.read(key, ranges, &mut None)?;
-    Ok(answer.map(|values| values.iter().map(|bytes| bytes.to_vec()).collect()))
+    Ok(answer.map(|found| found.parts.iter().map(|bytes| bytes.to_vec()).collect()))
 }
 
 fn whole(store: &FileStore, key: &str) -> Vec<u8> {
@@ -177,14 +177,15 @@ fn a_handle_keeps_its_version() {
         .read("a", &[range(4, 5), range(0, 3)], &mut Some(handle.clone()))
         .unwrap()
         .unwrap();
-    assert_eq!((&*answer[0], &*answer[1]), (&b"value"[..], &b"old"[..]));
+    assert_eq!((&*answer.parts[0], &*answer.parts[1]), (&b"value"[..], &b"old"[..]));
     assert_ne!(version(&handle).unwrap(), version(&open(&store, "a")).unwrap());
     store.delete("a").unwrap();
     assert_eq!(
         &*store
             .read("a", &[ByteRange::Whole], &mut Some(handle))
             .unwrap()
-            .unwrap()[0],
+            .unwrap()
+            .parts[0],
         b"old value"
     );
 }

@@ -147,6 +147,9 @@ pub fn check_shape(array: &Bound<'_, PyUntypedArray>, shape: &[u64], what: &str)
 
 /// Whether two items may share memory: no axis steps over the whole of those below it.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
+    if array.is_empty() {
+        return false;
+    }
     let mut axes: Vec<(usize, usize)> = array
         .strides()
         .iter()

@@ -15,7 +15,7 @@ use zarrpipe_core::store::Store;
 
 use crate::buffer;
 use crate::chain::PyChain;
-use crate::error::to_python;
+use crate::error::{to_python, type_error};
 use crate::pystore::{Place, PyStore};
 use crate::run::{Held, Outcome, Run, run_blocking};
 use crate::selection::Basic;
@@ -51,6 +51,9 @@ impl PyEngine {
         read_missing_chunks: bool,
         order: &str,
     ) -> PyResult<Self> {
+        if !dtype.bind(py).getattr("isnative")?.extract::<bool>()? {
+            return Err(type_error("items in memory are in the host's byte order"));
+        }
         let grid = Grid::regular(shape, chunk_shape).map_err(|error| to_python(py, error, None))?;
         let kind = match key_encoding.0.as_str() {
             "default" => KeyKind::Default,

@@ -28,8 +28,8 @@ pub fn to_python(py: Python<'_>, mut error: Error, array: Option<&str>) -> PyErr
         };
     }
     let made = match error.kind() {
-        Kind::Metadata => simple(py, "MetadataError", &error),
-        Kind::Unsupported => simple(py, "UnsupportedError", &error),
+        Kind::Metadata => in_document(py, "MetadataError", &error),
+        Kind::Unsupported => in_document(py, "UnsupportedError", &error),
         Kind::Selection => simple(py, "SelectionError", &error),
         Kind::Conflict => simple(py, "ConflictError", &error),
         Kind::Config => simple(py, "ConfigError", &error),
@@ -52,6 +52,16 @@ pub fn to_python(py: Python<'_>, mut error: Error, array: Option<&str>) -> PyErr
 
 fn simple(py: Python<'_>, name: &str, error: &Error) -> PyResult<PyErr> {
     Ok(PyErr::from_value(class(py, name)?.call1((error.to_string(),))?))
+}
+
+fn in_document(py: Python<'_>, name: &str, error: &Error) -> PyResult<PyErr> {
+    let place = PyDict::new(py);
+    if !error.place().is_empty() {
+        place.set_item("at", error.place())?;
+    }
+    Ok(PyErr::from_value(
+        class(py, name)?.call((error.to_string(),), Some(&place))?,
+    ))
 }
 
 fn located(py: Python<'_>, name: &str, error: &Error, array: Option<&str>) -> PyResult<PyErr> {

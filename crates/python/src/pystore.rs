@@ -8,7 +8,7 @@ use pyo3::types::PyList;
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::store::file::{FileStore, Fsync};
-use zarrpipe_core::store::{ByteRange, Handle, Part, Store};
+use zarrpipe_core::store::{ByteRange, Found, Handle, Part, Store};
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
@@ -132,7 +132,7 @@ pub fn ranges_to_python<'py>(py: Python<'py>, ranges: &[ByteRange]) -> PyResult<
 }
 
 /// The bytes of each range, checked to be as many as were asked for; None where the key has no value.
-pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Result<Option<Vec<Bytes<'static>>>> {
+pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Result<Option<Found>> {
     if answer.is_none() {
         return Ok(None);
     }
@@ -165,7 +165,10 @@ pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Re
             )));
         }
     }
-    Ok(Some(answers))
+    Ok(Some(Found {
+        parts: answers,
+        value_nbytes: None,
+    }))
 }
 
 /// The bytes of a new value in one piece.
@@ -213,7 +216,7 @@ impl Store for AdaptedStore {
         &self.identity
     }
 
-    fn read(&self, key: &str, ranges: &[ByteRange], _: &mut Option<Handle>) -> Result<Option<Vec<Bytes<'static>>>> {
+    fn read(&self, key: &str, ranges: &[ByteRange], _: &mut Option<Handle>) -> Result<Option<Found>> {
         Python::attach(|py| {
             let arguments = (key, ranges_to_python(py, ranges).map_err(foreign)?);
             let answer = self.adapter.bind(py).call_method1("get", arguments).map_err(foreign)?;

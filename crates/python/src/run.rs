@@ -256,7 +256,7 @@ impl Run {
     fn parse_answer(&self, id: u64, answer: &Bound<'_, PyAny>) -> Result<Answer> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(ranges) = asked {
-            return Ok(answer_from_python(answer, &ranges)?.map_or(Answer::Missing, Answer::Ranges));
+            return Ok(answer_from_python(answer, &ranges)?.map_or(Answer::Missing, Answer::Found));
         }
         if answer.is_none() {
             return Ok(Answer::Nothing);
@@ -397,6 +397,7 @@ impl Jobs for Coded {
             job,
             key: String::new(),
             coords: Vec::new(),
+            codec: self.chain.outermost().clone(),
         })
     }
 

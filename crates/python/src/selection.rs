@@ -98,7 +98,8 @@ fn whole(len: u64) -> Taken {
 
 fn take(item: &Bound<'_, PyAny>, len: u64, axis: usize) -> PyResult<Taken> {
     if let Ok(slice) = item.cast::<PySlice>() {
-        let indices = slice.indices(len as isize)?;
+        let invalid = |cause: PyErr| error(item.py(), format!("axis {axis}: {}", cause.value(item.py())));
+        let indices = slice.indices(len as isize).map_err(invalid)?;
         if indices.step < 1 {
             return Err(error(
                 item.py(),

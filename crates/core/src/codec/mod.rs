@@ -183,7 +183,7 @@ impl<'d> Document<'d> {
             .keys()
             .find(|k| !matches!(k.as_str(), "name" | "configuration" | "must_understand"))
         {
-            return Err(Error::metadata(format!("{name}: unknown member {key:?}")));
+            return Err(Error::metadata(format!("unknown member {key:?}")));
         }
         match object.get("configuration") {
             None => Ok(Document {
@@ -194,7 +194,7 @@ impl<'d> Document<'d> {
                 name,
                 configuration: Some(map),
             }),
-            Some(_) => Err(Error::metadata(format!("{name}: \"configuration\" must be an object"))),
+            Some(_) => Err(Error::metadata(format!("\"configuration\" must be an object"))),
         }
     }
 
@@ -206,8 +206,8 @@ impl<'d> Document<'d> {
     /// An error that names the member.
     pub fn invalid(&self, key: &str, expected: &str) -> Error {
         match self.get(key) {
-            Some(found) => Error::metadata(format!("{}: {key:?} must be {expected}, not {found}", self.name)),
-            None => Error::metadata(format!("{}: {key:?} is missing; it must be {expected}", self.name)),
+            Some(found) => Error::metadata(format!("{key:?} must be {expected}, not {found}")),
+            None => Error::metadata(format!("{key:?} is missing; it must be {expected}")),
         }
     }
 
@@ -217,10 +217,7 @@ impl<'d> Document<'d> {
             .configuration
             .and_then(|map| map.keys().find(|k| !keys.contains(&k.as_str())))
         {
-            Some(key) => Err(Error::metadata(format!(
-                "{}: unknown configuration member {key:?}",
-                self.name
-            ))),
+            Some(key) => Err(Error::metadata(format!("unknown configuration member {key:?}"))),
             None => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ use super::pool::{Runtime, Work, on_worker, threads};
 use crate::cancel;
 use crate::error::{Error, Kind, Result};
 use crate::scratch;
-use crate::store::{ByteRange, Handle, Part, Store};
+use crate::store::{ByteRange, Found, Handle, Part, Store};
 
 /// The chunk jobs of a call, by number.
 pub trait Jobs: Send + Sync {
@@ -36,6 +36,8 @@ pub struct ChunkJob {
     pub job: Box<dyn Job>,
     pub key: String,
     pub coords: Vec<u64>,
+    /// The codec that meets the stored bytes first: to blame where nobody else is.
+    pub codec: Arc<str>,
 }
 
 /// Who answers what jobs need.
@@ -97,7 +99,7 @@ pub enum Request {
 
 /// What it answers.
 pub enum Answer {
-    Ranges(Vec<scratch::Bytes<'static>>),
+    Found(Found),
     Missing,
     Coded(Option<scratch::Bytes<'static>>),
     /// A value was written or deleted, or a codec gave None.
@@ -108,6 +110,8 @@ pub struct Call {
     jobs: Box<dyn Jobs>,
     io: Io,
     cancel: Arc<AtomicBool>,
+    /// Workers when the call was made: the order of its chunks depends on it.
+    threads: usize,
     state: Mutex<CallState>,
     changed: Condvar,
     /// Itself, to hand to the pool.
@@ -154,6 +158,7 @@ struct Chunk {
     ordinal: u64,
     key: String,
     coords: Vec<u64>,
+    codec: Arc<str>,
     lock: Option<LockId>,
     handle: Mutex<Option<Handle>>,
     restarts: u8,
@@ -180,6 +185,7 @@ impl Call {
             jobs,
             io,
             cancel: Arc::new(AtomicBool::new(false)),
+            threads: threads(),
             state: Mutex::new(CallState::default()),
             changed: Condvar::new(),
             me: me.clone(),
@@ -280,7 +286,7 @@ impl Call {
         };
         // The loop's thread does no more than this: what follows runs on a worker.
         task.next = match answer {
-            Ok(Answer::Ranges(ranges)) => Next::Advance(Input::Ranges(ranges)),
+            Ok(Answer::Found(found)) => Next::Advance(Input::Found(found)),
             Ok(Answer::Missing) => Next::Advance(Input::Missing),
             Ok(Answer::Coded(data)) => Next::Advance(Input::Coded(data)),
             Ok(Answer::Nothing) => {
@@ -304,6 +310,11 @@ impl Call {
         };
         let first = {
             let mut state = guard(&self.state);
+            // Under the lock: what is parked after the call was given up would never be ended.
+            if state.error.is_some() {
+                drop(state);
+                return self.finish(task, Err(given_up()), 0);
+            }
             let id = state.next_id;
             state.next_id += 1;
             state.waiting.push_back((id, request));
@@ -322,7 +333,7 @@ impl Call {
         let mut state = guard(&self.state);
         let lanes = state.ready.len();
         if lanes == 0 {
-            state.ready.resize_with(threads().max(1), VecDeque::new);
+            state.ready.resize_with(self.threads, VecDeque::new);
         }
         let lane = if worker < state.ready.len() { worker } else { 0 };
         state.ready[lane].extend(tasks);
@@ -338,7 +349,7 @@ impl Call {
             if self.may_start(&state) {
                 state.started += 1;
                 state.running += 1;
-                spread(state.started - 1, self.jobs.len(), threads() as u64)
+                spread(state.started - 1, self.jobs.len(), self.threads as u64)
             } else {
                 let fullest = state.ready.iter_mut().max_by_key(|lane| lane.len())?;
                 return fullest.pop_back();
@@ -358,11 +369,17 @@ impl Call {
             .io
             .event_loop()
             .is_none_or(|(requests, _)| state.parked.len() < requests);
-        room && state.started < self.jobs.len() && state.error.is_none()
+        // `ended` too: the error may have been handed out by now.
+        room && !state.ended && state.error.is_none() && state.started < self.jobs.len()
     }
 
     fn make_task(&self, ordinal: u64, restarts: u8) -> Result<Task> {
-        let ChunkJob { job, key, coords } = self.jobs.make(ordinal)?;
+        let ChunkJob {
+            job,
+            key,
+            coords,
+            codec,
+        } = self.jobs.make(ordinal)?;
         let lock = self.jobs.lock_store().map(|store| LockId {
             store: store.to_owned(),
             key: key.clone(),
@@ -371,6 +388,7 @@ impl Call {
             ordinal,
             key,
             coords,
+            codec,
             lock,
             handle: Mutex::new(None),
             restarts,
@@ -398,11 +416,14 @@ impl Call {
         task.locked = true;
         let slot = Arc::new(Mutex::new(Some(task)));
         let (parked, me) = (slot.clone(), self.me.clone());
-        let resume = move || {
-            if let (Some(call), Some(task)) = (me.upgrade(), guard(&parked).take()) {
+        let handed = id.clone();
+        let resume = move || match (me.upgrade(), guard(&parked).take()) {
+            (Some(call), Some(task)) => {
                 call.push_ready(vec![task], usize::MAX);
                 call.submit();
             }
+            // The call is gone: so is its turn.
+            _ => Runtime::get().locks.release(&handed),
         };
         if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some()
             && let Some(task) = guard(&slot).take()
@@ -482,7 +503,7 @@ impl Call {
         let Task { chunk, join, job, .. } = task;
         drop(job);
         let Some(join) = join else {
-            let result = result.map_err(|error| error.at(&chunk.key, &chunk.coords));
+            let result = result.map_err(|error| error.at(&chunk.key, &chunk.coords).blaming(&chunk.codec));
             return self.end_chunk(&chunk, result, worker);
         };
         if let Err(error) = result {
@@ -586,7 +607,7 @@ fn blocking(store: &dyn Store, chunk: &Chunk, step: Step) -> Next {
                 if kept.is_none() {
                     *kept = handle;
                 }
-                Next::Advance(answer.map_or(Input::Missing, Input::Ranges))
+                Next::Advance(answer.map_or(Input::Missing, Input::Found))
             }
             Err(error) => Next::Finish(Err(error)),
         },

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::scratch::Bytes;
 use crate::select::{Axis, Piece};
 use crate::spec::ChunkSpec;
-use crate::store::{ByteRange, Part};
+use crate::store::{ByteRange, Found, Part};
 
 /// Decoded bytes that one step of work should have: small enough to share out, large enough to be worth it.
 pub const WORK_NBYTES: u64 = 1 << 20;
@@ -17,8 +17,8 @@ pub const BLOCK_NBYTES: u64 = 512 << 10;
 /// What a job is told.
 pub enum Input {
     Start,
-    /// The ranges that it needed, in order.
-    Ranges(Vec<Bytes<'static>>),
+    /// The ranges that it needed.
+    Found(Found),
     /// The key has no value.
     Missing,
     /// What the stage that it asked for gave.

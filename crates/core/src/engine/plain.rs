@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::job::{BLOCK_NBYTES, Input, Job, Step, WORK_NBYTES, unexpected};
 use super::read::{Place, ReadContext, missing};
 use crate::chain::Chain;
+use crate::codec::Expect;
 use crate::copy::{self, Direction};
 use crate::dtype::Layout;
 use crate::error::{Error, Result};
@@ -21,6 +22,7 @@ use crate::store::ByteRange;
 pub struct PlainRead {
     context: ReadContext,
     place: Place,
+    chunk_nbytes: u64,
     layout: Layout,
     fill_value: Arc<[u8]>,
     swap: bool,
@@ -109,6 +111,7 @@ impl PlainRead {
         PlainRead {
             context,
             place,
+            chunk_nbytes: spec.nbytes(),
             layout: spec.layout.clone(),
             fill_value: spec.fill_value.clone(),
             swap,
@@ -180,7 +183,10 @@ impl PlainRead {
             .collect()
     }
 
-    pub fn advance(&mut self, ranges: Vec<Bytes<'static>>) -> Result<Step> {
+    pub fn advance(&mut self, ranges: Vec<Bytes<'static>>, value_nbytes: Option<u64>) -> Result<Step> {
+        if let (Place::Key { .. }, Some(found)) = (self.place, value_nbytes) {
+            Expect::Exactly(self.chunk_nbytes as usize).check(usize::try_from(found).unwrap_or(usize::MAX))?;
+        }
         for (number, data) in (self.next..).zip(ranges) {
             self.scatter(number, &data)?;
         }
@@ -224,7 +230,7 @@ impl Job for PlainRead {
     fn advance(&mut self, input: Input) -> Result<Step> {
         match input {
             Input::Start => Ok(Step::Need(self.needs())),
-            Input::Ranges(ranges) => PlainRead::advance(self, ranges),
+            Input::Found(found) => PlainRead::advance(self, found.parts, found.value_nbytes),
             Input::Missing => {
                 missing(&self.context, self.place)?;
                 self.fill();

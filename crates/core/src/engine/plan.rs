@@ -71,7 +71,7 @@ impl ReadPlan {
         let context = ReadContext {
             buffer,
             merge_gap,
-            whole_shards: remote,
+            whole_values: remote,
             missing: Arc::new(missing),
         };
         ReadPlan { array, split, context }
@@ -102,6 +102,7 @@ impl Jobs for ReadPlan {
             job: Box::new(job),
             key: self.array.keys.key(&coords),
             coords,
+            codec: self.array.chain.outermost().clone(),
         })
     }
 
@@ -178,6 +179,7 @@ impl Jobs for WritePlan {
             job: Box::new(job),
             key: array.keys.key(&coords),
             coords,
+            codec: array.chain.outermost().clone(),
         })
     }
 
@@ -217,7 +219,7 @@ impl BatchPlan {
         ReadContext {
             buffer,
             merge_gap,
-            whole_shards: remote,
+            whole_values: remote,
             missing: Arc::new(note),
         }
     }
@@ -235,6 +237,7 @@ impl Jobs for BatchPlan {
             piece,
             extent,
         } = &self.items[ordinal as usize];
+        let codec = chain.outermost().clone();
         let (chain, piece) = (chain.clone(), piece.clone());
         let job: Box<dyn super::job::Job> = match &self.way {
             BatchWay::Read(context) => Box::new(ReadChunk::new(context.clone(), chain, piece, ordinal)),
@@ -244,6 +247,7 @@ impl Jobs for BatchPlan {
             job,
             key: key.clone(),
             coords: Vec::new(),
+            codec,
         })
     }
 

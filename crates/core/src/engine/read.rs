@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
-use crate::store::ByteRange;
+use crate::store::{ByteRange, Found};
 
 /// Where a chunk is stored.
 #[derive(Clone, Copy)]
@@ -61,8 +61,8 @@ fn vanished() -> Error {
 pub struct ReadContext {
     pub buffer: Buffer,
     pub merge_gap: u64,
-    /// Whether a request costs so much that a shard that is wanted whole is fetched in one.
-    pub whole_shards: bool,
+    /// Whether a request costs so much that what is wanted whole is fetched in one.
+    pub whole_values: bool,
     /// Told when the key of a chunk has no value; `Some(error)` makes that an error.
     pub missing: Arc<dyn Fn(u64) -> Option<Error> + Send + Sync>,
 }
@@ -125,7 +125,9 @@ impl ReadChunk {
 
     fn start(&mut self) -> Result<Step> {
         let chain = self.chain.clone();
-        if let Some(swap) = chain.open_plain() {
+        // Where requests cost much, a chunk that is wanted whole is one request; and then its size is checked.
+        let in_one = self.context.whole_values && self.piece.covers(&chain.folded_spec().shape);
+        if let Some(swap) = chain.open_plain().filter(|_| !in_one) {
             let nbytes = chain.folded_spec().nbytes();
             if let Some(size) = self.place.nbytes().filter(|&size| size != nbytes) {
                 return Err(Error::size(format!(
@@ -148,8 +150,7 @@ impl ReadChunk {
             return Ok(Step::CodePart(PartCoding::new(chain.stage(0), &self.piece, None)));
         }
         if let Some(sharding) = chain.open_sharding() {
-            let covered = self.piece.covers(&chain.folded_spec().shape);
-            if !(self.context.whole_shards && covered) {
+            if !in_one {
                 self.state = State::Index;
                 return Ok(Step::Need(vec![sharding.index_range(
                     self.place.nbytes().map(|nbytes| (self.place.offset(), nbytes)),
@@ -212,9 +213,9 @@ impl ReadChunk {
     }
 
     /// The index has come: fill what is not stored, and ask for the rest in groups.
-    fn index(&mut self, data: Bytes<'static>) -> Result<Step> {
+    fn index(&mut self, data: Bytes<'static>, value_nbytes: Option<u64>) -> Result<Step> {
         let sharding = self.shard()?;
-        let index = sharding.decode_index(data, self.place.nbytes())?;
+        let index = sharding.decode_index(data, self.place.nbytes().or(value_nbytes))?;
         let split = Split::new(&self.piece, sharding.inner_shape());
         let wanted = sharding.wanted(&index, &split, self.context.buffer)?;
         if wanted.is_empty() {
@@ -304,16 +305,19 @@ impl ReadChunk {
 
 impl Job for ReadChunk {
     fn advance(&mut self, input: Input) -> Result<Step> {
-        let mut ranges = match input {
+        let Found {
+            parts: mut ranges,
+            value_nbytes,
+        } = match input {
             Input::Start => return self.start(),
             Input::Missing => return self.missing(),
             Input::Joined => return Ok(Step::Done),
-            Input::Ranges(ranges) => ranges,
+            Input::Found(found) => found,
             Input::Coded(Some(items)) => return self.part(&items),
             Input::Coded(None) => return self.missing(),
         };
         match &mut self.state {
-            State::Plain(plain) => plain.advance(ranges),
+            State::Plain(plain) => plain.advance(ranges, value_nbytes),
             State::Groups { shard, groups } => {
                 if shard.sharding()?.inner().suspends() {
                     let units = shard.units(&groups[0], &ranges.pop().ok_or_else(unexpected)?)?;
@@ -328,7 +332,7 @@ impl Job for ReadChunk {
             State::Index | State::Whole | State::ShardValue => {
                 let data = ranges.pop().ok_or_else(unexpected)?;
                 match self.state {
-                    State::Index => self.index(data),
+                    State::Index => self.index(data, value_nbytes),
                     State::ShardValue => self.shard_value(data),
                     _ => self.whole(data),
                 }
@@ -423,8 +427,8 @@ impl Job for ReadGroup {
     fn advance(&mut self, input: Input) -> Result<Step> {
         match input {
             Input::Start => Ok(Step::Need(vec![self.group.range(self.shard.base)])),
-            Input::Ranges(ranges) => {
-                let data = ranges.first().ok_or_else(unexpected)?;
+            Input::Found(found) => {
+                let data = found.parts.first().ok_or_else(unexpected)?;
                 if self.shard.sharding()?.inner().suspends() {
                     return Ok(Step::Split(self.shard.units(&self.group, data)?));
                 }

@@ -332,20 +332,20 @@ impl Job for WriteChunk {
         match (std::mem::replace(&mut self.state, State::Finished), input) {
             (State::Start, Input::Start) => self.start(),
             (State::Old, Input::Missing) => self.encode(None),
-            (State::Old, Input::Ranges(mut ranges)) => self.encode(ranges.pop()),
+            (State::Old, Input::Found(mut found)) => self.encode(found.parts.pop()),
             (State::OldItems(items), Input::Joined) => self.merge(*items),
             (State::Index | State::OldShard, Input::Missing) => self.index(None),
-            (State::OldShard, Input::Ranges(mut ranges)) => self.old_shard(ranges.pop().ok_or_else(unexpected)?),
-            (State::Index, Input::Ranges(mut ranges)) => {
-                let data = ranges.pop().ok_or_else(unexpected)?;
-                let index = self.sharding()?.decode_index(data, None)?;
+            (State::OldShard, Input::Found(mut found)) => self.old_shard(found.parts.pop().ok_or_else(unexpected)?),
+            (State::Index, Input::Found(mut found)) => {
+                let data = found.parts.pop().ok_or_else(unexpected)?;
+                let index = self.sharding()?.decode_index(data, found.value_nbytes)?;
                 self.index(Some(&index))
             }
-            (State::OldInner { slots, ordinals }, Input::Ranges(ranges)) => {
+            (State::OldInner { slots, ordinals }, Input::Found(found)) => {
                 let chain = self.chain.clone();
                 let sharding = chain.open_sharding().ok_or_else(unexpected)?;
                 let split = Split::new(&self.piece, sharding.inner_shape());
-                self.encode_inner(sharding, split, slots, ordinals.into_iter().zip(ranges).collect())
+                self.encode_inner(sharding, split, slots, ordinals.into_iter().zip(found.parts).collect())
             }
             (State::Encoding(slots), Input::Joined) => self.assemble(&slots),
             (State::Finished, Input::Joined) => Ok(Step::Done),

@@ -14,9 +14,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::{ByteRange, Handle, Part, Store};
+use super::{ByteRange, Found, Handle, Part, Store};
 use crate::error::{Error, Kind, Result};
-use crate::scratch::Bytes;
 
 use read::OpenFile;
 
@@ -126,12 +125,7 @@ impl Store for FileStore {
         &self.identity
     }
 
-    fn read(
-        &self,
-        key: &str,
-        ranges: &[ByteRange],
-        handle: &mut Option<Handle>,
-    ) -> Result<Option<Vec<Bytes<'static>>>> {
+    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>) -> Result<Option<Found>> {
         let open: &Handle = match handle {
             Some(open) => open,
             None => match OpenFile::open(self.path(key)?)? {
@@ -142,7 +136,11 @@ impl Store for FileStore {
         let file = open
             .downcast_ref::<OpenFile>()
             .ok_or_else(|| Error::internal("the handle is of another store"))?;
-        file.read(ranges).map(Some)
+        let parts = file.read(ranges)?;
+        Ok(Some(Found {
+            parts,
+            value_nbytes: Some(file.nbytes()),
+        }))
     }
 
     fn put(&self, key: &str, parts: &[Part], handle: Option<&Handle>) -> Result<()> {

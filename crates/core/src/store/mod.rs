@@ -29,6 +29,14 @@ pub enum Part {
     Old { offset: u64, nbytes: u64 },
 }
 
+/// What a read gives.
+pub struct Found {
+    /// The bytes of each range, in order.
+    pub parts: Vec<Bytes<'static>>,
+    /// The size of the whole value, where the store says it.
+    pub value_nbytes: Option<u64>,
+}
+
 /// The value that a job reads, held open so that every read of the job sees the same one.
 pub type Handle = Arc<dyn Any + Send + Sync>;
 
@@ -38,8 +46,7 @@ pub trait Store: Send + Sync {
     fn identity(&self) -> &str;
     /// Reads ranges of one value, `None` where the key has none. The first call of a job leaves its handle in
     /// `handle`; later calls with it read the same version or fail with `Kind::Conflict`.
-    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>)
-    -> Result<Option<Vec<Bytes<'static>>>>;
+    fn read(&self, key: &str, ranges: &[ByteRange], handle: &mut Option<Handle>) -> Result<Option<Found>>;
     /// Replaces a value atomically. `handle` is the value that `Part::Old` speaks of.
     fn put(&self, key: &str, parts: &[Part], handle: Option<&Handle>) -> Result<()>;
     /// Deletes a value; no error where there is none.

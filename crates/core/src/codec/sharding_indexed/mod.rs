@@ -67,7 +67,8 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
         .map(|(outer, inner)| outer / inner)
         .collect();
     let inner_spec = ChunkSpec::new(inner_shape, spec.layout.clone(), &spec.fill_value)?;
-    let inner = Chain::compile(codecs("codecs")?, inner_spec, depth + 1, resolve)?;
+    let inner = Chain::compile(codecs("codecs")?, inner_spec, depth + 1, resolve)
+        .map_err(|error| error.under("/configuration/codecs"))?;
 
     let index_shape = counts.iter().copied().chain([2]).collect();
     let index_spec = ChunkSpec::new(index_shape, Layout::uint64(), &u64::MAX.to_ne_bytes())?;
@@ -76,9 +77,10 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
             "codec {json} in index_codecs is not built in"
         )))
     };
-    let index = Chain::compile(codecs("index_codecs")?, index_spec, depth + 1, native_only)?;
+    let index = Chain::compile(codecs("index_codecs")?, index_spec, depth + 1, native_only)
+        .map_err(|error| error.under("/configuration/index_codecs"))?;
     let index_nbytes = index.encoded_nbytes().ok_or_else(|| {
-        Error::metadata("sharding_indexed: \"index_codecs\" must be of fixed size (no compressor): readers find the index by its size")
+        Error::metadata("\"index_codecs\" must be of fixed size (no compressor): readers find the index by its size")
     })?;
     Ok(Stage::ArrayBytes(Arc::new(Sharding {
         spec: spec.clone(),
@@ -100,7 +102,7 @@ fn chunk_shape(document: &Document<'_>, spec: &ChunkSpec) -> Result<Vec<u64>> {
     let shape = shape.filter(|shape| shape.len() == spec.rank()).ok_or_else(invalid)?;
     if spec.shape.iter().zip(&shape).any(|(outer, inner)| outer % inner != 0) {
         return Err(Error::metadata(format!(
-            "sharding_indexed: \"chunk_shape\" {shape:?} does not divide the shard's shape {:?}",
+            "\"chunk_shape\" {shape:?} does not divide the shard's shape {:?}",
             spec.shape
         )));
     }

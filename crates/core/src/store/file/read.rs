@@ -68,6 +68,11 @@ impl OpenFile {
         &self.file
     }
 
+    /// The value's size.
+    pub fn nbytes(&self) -> u64 {
+        self.nbytes
+    }
+
     /// Errors unless the value holds all of `offset .. offset + nbytes`.
     pub fn check(&self, offset: u64, nbytes: u64) -> Result<()> {
         match offset.checked_add(nbytes) {
