@@ -67,7 +67,9 @@ def shard_of(version: int) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("index_location", ["start", "end"])
-@pytest.mark.parametrize("codecs", [ZSTD, [*ZSTD, CRC], ["bytes", CRC]], ids=["zstd", "zstd-crc", "raw-crc"])
+# This store has no versions: a mixture is noticed where it does not decode. Inner chunks that are all of one size
+# decode whichever they are, and only a store with versions, as local files are, can tell (docs/design/versions.md).
+@pytest.mark.parametrize("codecs", [ZSTD, [*ZSTD, CRC]], ids=["zstd", "zstd-crc"])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_an_index_is_never_used_on_another_shard(codecs: list[Any], index_location: str, at: int) -> None:
     store = AsyncStore()

@@ -194,7 +194,7 @@ impl<'d> Document<'d> {
                 name,
                 configuration: Some(map),
             }),
-            Some(_) => Err(Error::metadata(format!("\"configuration\" must be an object"))),
+            Some(_) => Err(Error::metadata("\"configuration\" must be an object")),
         }
     }
 

@@ -18,6 +18,9 @@ use crate::error::{Error, Kind, Result};
 use crate::scratch;
 use crate::store::{ByteRange, Found, Handle, Part, Store};
 
+/// How long a call that was given up is waited for.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// The chunk jobs of a call, by number.
 pub trait Jobs: Send + Sync {
     fn len(&self) -> u64;
@@ -224,7 +227,7 @@ impl Call {
             if !state.ended {
                 drop(state);
                 if let Err(error) = check() {
-                    self.cancel();
+                    self.give_up();
                     return Err(error);
                 }
                 state = guard(&self.state);
@@ -232,6 +235,18 @@ impl Call {
         }
         drop(state);
         self.result()
+    }
+
+    /// Cancels, and gives what runs a moment to end: most callers then find nothing at work behind their back. A codec
+    /// that takes longer over its chunk is left to a worker, which publishes nothing.
+    fn give_up(&self) {
+        self.cancel();
+        let state = guard(&self.state);
+        let waited = self.changed.wait_timeout_while(state, GRACE, |state| !state.ended);
+        let ended = waited.unwrap_or_else(PoisonError::into_inner).0.ended;
+        if ended {
+            self.jobs.release();
+        }
     }
 
     /// The outcome of a call that has ended.
@@ -458,6 +473,8 @@ impl Call {
                     let key = task.chunk.key.clone();
                     return self.request(task, Request::CodePart { key, part });
                 }
+                // Given up while it was encoded: nothing is published.
+                Ok(Step::Put(_) | Step::Delete) if self.cancel.load(Ordering::Relaxed) => Next::Finish(Err(given_up())),
                 Ok(step) => match self.io.store() {
                     Some(store) => blocking(store, &task.chunk, step),
                     None => {
