@@ -81,6 +81,8 @@ pub fn run_blocking(py: Python<'_>, jobs: Box<dyn Jobs>, place: &Place, here: bo
         }
         call.wait(&mut || Python::attach(|py| py.check_signals()).map_err(foreign))
     });
+    // Attached: a reference that is dropped without the interpreter goes through a lock that a fork may leave taken.
+    call.release();
     outcome.map_err(|error| to_python(py, error, Some(array)))
 }
 
@@ -311,8 +313,10 @@ impl Run {
     }
 
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.detach(|| self.call.result())
-            .map_err(|error| to_python(py, error, Some(&self.array)))?;
+        let ended = py.detach(|| self.call.result());
+        self.call.release();
+        drop(self.waker.lock().unwrap_or_else(PoisonError::into_inner).take());
+        ended.map_err(|error| to_python(py, error, Some(&self.array)))?;
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(match outcome {
             None | Some(Outcome::Nothing) => py.None().into_bound(py),

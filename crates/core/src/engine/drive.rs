@@ -242,9 +242,13 @@ impl Call {
     fn give_up(&self) {
         self.cancel();
         let state = guard(&self.state);
-        let waited = self.changed.wait_timeout_while(state, GRACE, |state| !state.ended);
-        let ended = waited.unwrap_or_else(PoisonError::into_inner).0.ended;
-        if ended {
+        drop(self.changed.wait_timeout_while(state, GRACE, |state| !state.ended));
+    }
+
+    /// Lets go of what the jobs use, if the call has ended. For its caller, in the caller's thread: a worker may hold
+    /// the call itself for a while yet.
+    pub fn release(&self) {
+        if self.ended() {
             self.jobs.release();
         }
     }
@@ -256,8 +260,6 @@ impl Call {
                 "the result of a call was asked for before it had ended",
             ));
         }
-        // Here, in the caller's thread: a worker may hold the call itself for a while yet.
-        self.jobs.release();
         guard(&self.state).error.take().map_or(Ok(()), Err)
     }
 
