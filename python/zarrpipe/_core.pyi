@@ -151,6 +151,8 @@ class Engine:
         """`value` has the engine's dtype (any strides), and the selection's shape or shape ()."""
     def start_read(self, selection: Any, out: npt.NDArray[Any] | None = None) -> Run: ...
     def start_write(self, selection: Any, value: npt.NDArray[Any]) -> Run: ...
+    def start_put(self, coords: Sequence[int], data: Any | None) -> Run:
+        """Store a chunk that is encoded already (bytes-like), or delete it, in turn with other writers of its key."""
 
 @final
 class Run:

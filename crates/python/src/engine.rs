@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use zarrpipe_core::chain::Encoding;
 use zarrpipe_core::engine::job::WORK_NBYTES;
-use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, WritePlan};
+use zarrpipe_core::engine::plan::{ArrayPlan, PutPlan, ReadPlan, WritePlan};
 use zarrpipe_core::grid::Grid;
 use zarrpipe_core::keys::{KeyKind, Keys};
 use zarrpipe_core::store::Store;
@@ -112,6 +112,18 @@ impl PyEngine {
         let py = selection.py();
         let (jobs, here) = self.write_jobs(selection, value)?;
         run_blocking(py, Box::new(jobs), &self.place, here, &self.path)
+    }
+
+    fn start_put(&self, py: Python<'_>, coords: Vec<u64>, data: Option<&Bound<'_, PyAny>>) -> PyResult<Run> {
+        self.place
+            .check_writable()
+            .map_err(|error| to_python(py, error, Some(&self.path)))?;
+        let data = data.map(buffer::bytes).transpose()?;
+        let jobs = Held::new(
+            PutPlan::new(self.plan.clone(), coords, data, self.place.identity()),
+            Vec::new(),
+        );
+        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Nothing, &self.path))
     }
 
     #[pyo3(signature = (selection, out = None))]

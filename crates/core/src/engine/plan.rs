@@ -1,17 +1,18 @@
 //! Plans: an array, a piece of it and a buffer become chunk jobs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::drive::{ChunkJob, Jobs};
 use super::job::WORK_NBYTES;
 use super::read::{ReadChunk, ReadContext};
-use super::write::{WriteChunk, WriteContext};
+use super::write::{PutValue, WriteChunk, WriteContext};
 use crate::chain::{Chain, Encoding};
 use crate::copy::Buffer;
 use crate::error::{Error, Kind, Result};
 use crate::grid::Grid;
 use crate::keys::Keys;
+use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 
 /// All that the engine knows of an array.
@@ -180,6 +181,45 @@ impl Jobs for WritePlan {
             key: array.keys.key(&coords),
             coords,
             codec: array.chain.outermost().clone(),
+        })
+    }
+
+    fn lock_store(&self) -> Option<&str> {
+        Some(&self.store)
+    }
+}
+
+/// The one job that stores a chunk which is encoded already, or deletes it: in its turn among the key's writers.
+pub struct PutPlan {
+    array: Arc<ArrayPlan>,
+    coords: Vec<u64>,
+    data: Mutex<Option<Bytes<'static>>>,
+    store: String,
+}
+
+impl PutPlan {
+    pub fn new(array: Arc<ArrayPlan>, coords: Vec<u64>, data: Option<Bytes<'static>>, store: &str) -> Self {
+        PutPlan {
+            array,
+            coords,
+            data: Mutex::new(data),
+            store: store.to_owned(),
+        }
+    }
+}
+
+impl Jobs for PutPlan {
+    fn len(&self) -> u64 {
+        1
+    }
+
+    fn make(&self, _: u64) -> Result<ChunkJob> {
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(ChunkJob {
+            job: Box::new(PutValue(data)),
+            key: self.array.keys.key(&self.coords),
+            coords: self.coords.clone(),
+            codec: self.array.chain.outermost().clone(),
         })
     }
 

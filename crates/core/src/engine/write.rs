@@ -403,3 +403,15 @@ impl Job for EncodeInner {
         Ok(Step::Done)
     }
 }
+
+/// Stores a value that is encoded already, or deletes it.
+pub struct PutValue(pub Option<Bytes<'static>>);
+
+impl Job for PutValue {
+    fn advance(&mut self, _: Input) -> Result<Step> {
+        Ok(self
+            .0
+            .take()
+            .map_or(Step::Delete, |data| Step::Put(vec![Part::New(data)])))
+    }
+}
