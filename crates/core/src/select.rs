@@ -36,6 +36,14 @@ impl Axis {
         self.len() == 0
     }
 
+    /// The largest index.
+    pub fn last(&self) -> Option<u64> {
+        match self {
+            Axis::Strided { start, step, len, .. } => len.checked_sub(1).map(|n| start + n * step),
+            Axis::Listed(pairs) => pairs.iter().map(|&(index, _)| index).max(),
+        }
+    }
+
     /// Whether the axis takes every index below `extent`. A list is never taken for complete.
     pub fn covers(&self, extent: u64) -> bool {
         match self {

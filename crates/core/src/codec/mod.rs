@@ -127,6 +127,10 @@ pub trait BytesBytesCodec: Codec {
     fn max_encoded_nbytes(&self, nbytes: u64) -> u64;
     fn encode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>>;
     fn decode<'a>(&self, data: Bytes<'a>, expect: Expect) -> Result<Bytes<'a>>;
+    /// The first `nbytes` of the decoded bytes, where stopping there is possible and leaves nothing unverified.
+    fn decode_prefix(&self, _data: &[u8], _nbytes: usize, _expect: Expect) -> Result<Option<Bytes<'static>>> {
+        Ok(None)
+    }
 }
 
 /// A compiled codec.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zstd_safe::zstd_sys::{self as ffi, ZSTD_ErrorCode};
-use zstd_safe::{DCtx, DParameter, ErrorCode};
+use zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, ResetDirective};
 
 use super::output::Output;
 use super::{BytesBytesCodec, Codec, Document, Expect, Stage, context};
@@ -91,6 +91,10 @@ impl BytesBytesCodec for Zstd {
 
     fn decode<'a>(&self, data: Bytes<'a>, expect: Expect) -> Result<Bytes<'a>> {
         decode_frames(&data, expect, verify_checksums())
+    }
+
+    fn decode_prefix(&self, data: &[u8], nbytes: usize, expect: Expect) -> Result<Option<Bytes<'static>>> {
+        decode_prefix(data, nbytes, expect, verify_checksums())
     }
 }
 
@@ -201,6 +205,52 @@ fn decode_frames(data: &[u8], expect: Expect, verify: bool) -> Result<Bytes<'sta
     output.finish()
 }
 
+/// Decodes one frame as far as `nbytes`; None where the frame's checksum could then not be verified, or where there
+/// are several frames.
+fn decode_prefix(data: &[u8], nbytes: usize, expect: Expect, verify: bool) -> Result<Option<Bytes<'static>>> {
+    /// Fed at once: a cancelled call is noticed in between.
+    const INPUT_NBYTES: usize = 1 << 18;
+    /// The checksum flag in the frame header's first byte, behind the magic number.
+    const CHECKSUM_FLAG: u8 = 1 << 2;
+    check_frames(data, expect)?;
+    let has_checksum = data.get(4).is_some_and(|descriptor| descriptor & CHECKSUM_FLAG != 0);
+    let content = zstd_safe::get_frame_content_size(data).ok().flatten();
+    if (has_checksum && verify) || frame_nbytes(data)? != data.len() || content != Some(expect.limit() as u64) {
+        return Ok(None);
+    }
+    let mut decompressor = context::take(&DECOMPRESSOR)
+        .or_else(DCtx::try_create)
+        .ok_or_else(no_memory)?;
+    decompressor
+        .reset(ResetDirective::SessionOnly)
+        .and_then(|_| decompressor.set_parameter(DParameter::ForceIgnoreChecksum(true)))
+        .map_err(decode_error)?;
+    let mut buffer = scratch::take(nbytes)?;
+    let (mut filled, mut input) = (0, data);
+    while filled < nbytes {
+        if input.is_empty() {
+            return Err(cut_short());
+        }
+        if cancelled() {
+            return Err(Error::cancelled("the call was given up"));
+        }
+        let (part, _) = input.split_at(input.len().min(INPUT_NBYTES));
+        let mut from = InBuffer::around(part);
+        let mut to = OutBuffer::around(&mut buffer[filled..]);
+        decompressor
+            .decompress_stream(&mut to, &mut from)
+            .map_err(decode_error)?;
+        let (written, consumed) = (to.pos(), from.pos);
+        if written == 0 && consumed == 0 {
+            return Err(Error::corrupt("the zstd frame gives no more bytes"));
+        }
+        filled += written;
+        input = &input[consumed..];
+    }
+    context::put_back(&DECOMPRESSOR, decompressor);
+    Ok(Some(buffer.into()))
+}
+
 /// Goes from frame to frame by the block headers: all are of the current format and complete, and what they say of
 /// their content fits. Whatever is wrong there is found before a byte is decoded.
 fn check_frames(data: &[u8], expect: Expect) -> Result<()> {
@@ -278,7 +328,7 @@ mod tests {
     use crate::cancel;
     use crate::codec::hostile::{self, compile_bytes_bytes, compile_error, noise, ramp, roundtrip, spec_of};
     use std::sync::atomic::AtomicBool;
-    use zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, zstd_sys::ZSTD_EndDirective};
+    use zstd_safe::{CCtx, CParameter, zstd_sys::ZSTD_EndDirective};
 
     fn codec(level: i32, checksum: bool) -> Arc<dyn BytesBytesCodec> {
         let json = json!({"name": "zstd", "configuration": {"level": level, "checksum": checksum}});
@@ -303,6 +353,33 @@ mod tests {
         out.truncate(nbytes);
         assert_eq!(zstd_safe::get_frame_content_size(&out).unwrap(), None);
         out
+    }
+
+    /// A prefix is what decoding the whole gives first; and only where nothing is left unverified.
+    #[test]
+    fn decoding_stops_where_it_is_told_to() {
+        let data = ramp(3 * BLOCK_NBYTES + 17);
+        let expect = Expect::Exactly(data.len());
+        let frame = encode(&data);
+        for nbytes in [1, 100, BLOCK_NBYTES, BLOCK_NBYTES + 1, data.len() - 1, data.len()] {
+            let prefix = codec(1, false).decode_prefix(&frame, nbytes, expect).unwrap().unwrap();
+            assert!(*prefix == data[..nbytes], "{nbytes}");
+        }
+        let prefix = |frame: &[u8], expect| codec(1, false).decode_prefix(frame, 100, expect);
+        let checked = codec(1, true).encode(Bytes::Borrowed(&data)).unwrap();
+        assert!(prefix(&checked, expect).unwrap().is_none());
+        assert!(prefix(&[&frame[..], &SKIPPABLE].concat(), expect).unwrap().is_none());
+        assert!(prefix(&without_content_size(&data), expect).unwrap().is_none());
+        assert!(prefix(&frame, Expect::Exactly(data.len() + 1)).unwrap().is_none());
+        assert_eq!(prefix(&frame, Expect::Exactly(50)).err().unwrap().kind(), Kind::Size);
+        for len in 0..64 {
+            assert!(prefix(&frame[..len], expect).is_err());
+        }
+        // A frame whose end is cut off is an error even where the prefix is there.
+        assert_eq!(
+            prefix(&frame[..frame.len() - 1], expect).err().unwrap().kind(),
+            Kind::Truncated
+        );
     }
 
     const SKIPPABLE: [u8; 11] = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
