@@ -16,7 +16,7 @@ import zarr
 
 import zarrpipe
 from zarrpipe import api
-from zarrpipe.chunking import auto_chunks, auto_shards
+from zarrpipe.arrays.chunk_shapes import auto_chunks, auto_shards
 from zarrpipe.codecs import BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, ZstdCodec
 from zarrpipe.dtypes import UInt16
 from zarrpipe.errors import (
@@ -98,11 +98,10 @@ def test_import_loads_nothing() -> None:
     assert run_python(code) == "['zarrpipe']"
 
 
-def test_the_function_comes_before_its_module() -> None:
-    assert run_python(
-        "import zarrpipe.array, zarrpipe.config; print(zarrpipe.array([1])[:], zarrpipe.config.current.order)"
-    )
-    assert run_python("from zarrpipe.array import Array; import zarrpipe; print(zarrpipe.array([1, 2])[:])") == "[1 2]"
+def test_names_and_the_modules_that_hold_them() -> None:
+    assert run_python("import zarrpipe.config; print(zarrpipe.config.current.order)") == "C"
+    assert run_python("from zarrpipe.config import Config; import zarrpipe as z; print(z.config.current.order)") == "C"
+    assert run_python("from zarrpipe.arrays import Array; import zarrpipe; print(zarrpipe.array([1, 2])[:])") == "[1 2]"
     assert run_python("import zarrpipe; print(zarrpipe.errors.LimitError.__name__, 'Array' in dir(zarrpipe))")
 
 

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
         zeros_like,
         zeros_like_async,
     )
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
     from zarrpipe.config import config
     from zarrpipe.group import Group
 else:
@@ -114,7 +114,7 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
-    "Array": "zarrpipe.array",
+    "Array": "zarrpipe.arrays",
     "Group": "zarrpipe.group",
     "__version__": "zarrpipe._core",
     "config": "zarrpipe.config",
@@ -139,11 +139,11 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """The package: its function `array` and its settings `config` come before the modules of these names."""
+    """The package: its settings `config` come before the module of that name."""
 
     def __setattr__(self, name: str, value: "Any") -> None:
         # The import system binds each submodule here once it is loaded.
-        if not (name in __all__ and isinstance(value, ModuleType)):
+        if not (name == "config" and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

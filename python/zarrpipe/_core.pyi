@@ -1,7 +1,7 @@
 """The Rust extension: chains, the engine, and the calls that run on it.
 
 The wire is the specification's JSON for codecs and plain tuples for the rest. Everything here is internal: users
-meet it through `zarrpipe.codecs`, `zarrpipe.pipeline` and `zarrpipe.array`.
+meet it through `zarrpipe.codecs`, `zarrpipe.pipeline` and `zarrpipe.arrays`.
 """
 
 from collections.abc import Callable, Sequence

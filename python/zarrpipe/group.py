@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from zarrpipe._types import JSON
 from zarrpipe.abc.metadata import concurrent_map
-from zarrpipe.array import Array
-from zarrpipe.attributes import Attributes
-from zarrpipe.creation import CreateOptions, plan_array
+from zarrpipe.arrays import Array, CreateOptions, plan_array
 from zarrpipe.display import GroupInfo, Tree
 from zarrpipe.errors import ConflictError, MetadataError, NodeNotFoundError
 from zarrpipe.metadata import ArrayMetadata, GroupMetadata, basename, check_node_name, join_key, normalize_path
-from zarrpipe.nodes import NodeAccess, NodeMetadata, change_node, create_node, delete_node, load_node, run
+from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, create_node, delete_node, load_node, run
 from zarrpipe.spec import parse_array_config
 from zarrpipe.stores import StorePath
 

@@ -26,7 +26,7 @@ from zarrpipe.cli.terminal import bar, format_fields, format_nbytes
 from zarrpipe.errors import ZarrpipeError
 
 if TYPE_CHECKING:
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
 
 __all__ = ["app", "run"]
 

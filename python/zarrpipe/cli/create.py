@@ -17,7 +17,7 @@ from zarrpipe.cli.sources import Source, ZarrSource
 from zarrpipe.progress import Progress, Tracked
 
 if TYPE_CHECKING:
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
 
 __all__ = ["Layout", "import_source"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import zarrpipe
 
 if TYPE_CHECKING:
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
     from zarrpipe.group import Group
 
 __all__ = ["describe", "describe_array", "describe_tree"]

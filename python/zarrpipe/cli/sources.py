@@ -16,7 +16,7 @@ import numpy.typing as npt
 from zarrpipe.cli.slabs import Region, plan_bands, plan_slabs, slices
 
 if TYPE_CHECKING:
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
 
 __all__ = ["MemberSource", "RawSource", "Source", "ZarrSource", "npy_source"]
 

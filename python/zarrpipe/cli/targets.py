@@ -17,7 +17,7 @@ from zarrpipe.cli.slabs import plan_slabs, slices
 from zarrpipe.progress import Progress, Tracked
 
 if TYPE_CHECKING:
-    from zarrpipe.array import Array
+    from zarrpipe.arrays import Array
 
 __all__ = ["export"]
 

@@ -8,14 +8,16 @@ from typing import Any, Unpack
 import numpy.typing as npt
 
 from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, ZarrFormat
-from zarrpipe.array import Array
-from zarrpipe.chunking import ChunksLike, ShardsLike
-from zarrpipe.creation import (
+from zarrpipe.api.place import resolve_place
+from zarrpipe.arrays import (
+    Array,
     ChunkKeyEncodingLike,
+    ChunksLike,
     CodecLike,
     CodecsLike,
     CreateOptions,
     NewArray,
+    ShardsLike,
     check_zarr_format,
     plan_array,
 )
@@ -23,7 +25,6 @@ from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.group import Group
 from zarrpipe.metadata import GroupMetadata, join_key, normalize_path
 from zarrpipe.nodes import NodeAccess, create_node, run
-from zarrpipe.place import resolve_place
 from zarrpipe.spec import ArrayConfigLike
 from zarrpipe.stores import StorePath
 

@@ -1,22 +1,11 @@
-"""The documents of nodes in a store: read, written, changed, deleted.
-
-Each operation is written once, as a coroutine over a `NodeAccess`. `run` drives it for sync callers: over a store that
-answers without an event loop such a coroutine never waits, and is run in place.
-"""
+"""The documents of nodes in a store: read, written, changed, deleted."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import os
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
-from weakref import WeakValueDictionary
+from collections.abc import Callable
 
 from zarrpipe.abc.store import Store
-from zarrpipe.driver import sync
 from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
 from zarrpipe.metadata import (
     ArrayMetadata,
@@ -26,10 +15,10 @@ from zarrpipe.metadata import (
     parent_paths,
     parse_node,
 )
-from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
+from zarrpipe.nodes.access import NodeAccess
+from zarrpipe.nodes.locks import acquire_async, lock_named
 
 __all__ = [
-    "NodeAccess",
     "NodeMetadata",
     "change_node",
     "check_free",
@@ -39,183 +28,10 @@ __all__ = [
     "load_array",
     "load_group",
     "load_node",
-    "locked",
     "not_found",
-    "run",
 ]
 
 NodeMetadata = ArrayMetadata | GroupMetadata
-
-T = TypeVar("T")
-M = TypeVar("M", ArrayMetadata, GroupMetadata)
-
-_LOCK_POLL_S: Final = 0.001
-
-
-class NodeAccess:
-    """A store as operations on nodes see it.
-
-    Parameters
-    ----------
-    store : Store
-        The store.
-    blocking : bool
-        Whether the caller has a thread of its own to wait in: then no method suspends, if the store answers without an
-        event loop.
-    """
-
-    def __init__(self, store: Store, *, blocking: bool) -> None:
-        self.store: Any = store
-        self.is_sync = supports_sync(store)
-        self.blocking = blocking and self.is_sync
-        # Stores of zarr-python are asked in their own classes.
-        self._adapter, self._awaited = StoreAdapter(store), AsyncStoreAdapter(store)
-
-    async def get(self, key: str) -> bytes | None:
-        """Return the value of a key; None if there is no such key."""
-        found = self._adapter.get(key, [None]) if self.blocking else await self._awaited.get(key, [None])
-        return None if found is None else memoryview(found[0]).tobytes()
-
-    async def set(self, key: str, data: bytes) -> None:
-        """Store a value."""
-        if self.blocking:
-            self._adapter.set(key, data)
-        else:
-            await self._awaited.set(key, data)
-
-    async def delete(self, key: str) -> None:
-        """Delete a key; no error if there is none."""
-        if self.blocking:
-            self._adapter.delete(key)
-        else:
-            await self._awaited.delete(key)
-
-    async def delete_dir(self, path: str) -> None:
-        """Delete all keys below a path."""
-        await self._wait(self.store.delete_dir(path))
-
-    async def exists(self, key: str) -> bool:
-        """Whether there is such a key."""
-        return await self._wait(self.store.exists(key))
-
-    async def keys(self, path: str) -> list[str]:
-        """Return all keys below a path."""
-        return await self._wait(_collect(self.store.list_prefix(_as_prefix(path))))
-
-    async def names(self, path: str) -> list[str]:
-        """Return the names right below a path, in order."""
-        return sorted(await self._wait(_collect(self.store.list_dir(_as_prefix(path)))))
-
-    async def is_empty(self, path: str) -> bool:
-        """Whether there is no key below a path."""
-        return await self._wait(self.store.is_empty(path))
-
-    async def nbytes(self, path: str) -> int:
-        """Return the size of all values below a path, in bytes."""
-        return await self._wait(self.store.getsize_prefix(_as_prefix(path)))
-
-    async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        # Stores list in coroutines only, which may suspend.
-        return sync(lambda: coroutine, self.store) if self.blocking else await coroutine
-
-
-def _as_prefix(path: str) -> str:
-    return path + "/" if path else ""
-
-
-async def _collect(items: AsyncIterator[T]) -> list[T]:
-    return [item async for item in items]
-
-
-def run(store: Store, operation: Callable[[NodeAccess], Coroutine[Any, Any, T]]) -> T:
-    """Run an operation on nodes for a sync caller.
-
-    Parameters
-    ----------
-    store : Store
-        The store.
-    operation : callable
-        An async function of a `NodeAccess`.
-
-    Raises
-    ------
-    RuntimeError
-        The store needs an event loop, and the caller is on it.
-    """
-    access = NodeAccess(store, blocking=True)
-    if not access.is_sync:
-        return sync(lambda: operation(access), store)
-    coroutine = operation(access)
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        coroutine.close()
-    raise RuntimeError(f"{type(store).__name__} answers without an event loop, but an operation on it waited for one")
-
-
-# Two writers of one document in this process: each reads it, changes it and writes it under its lock.
-_locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
-_locks_guard = threading.Lock()
-
-
-def _forget_locks() -> None:
-    # The child of a fork must not wait for locks that threads of the parent held.
-    global _locks, _locks_guard
-    _locks, _locks_guard = WeakValueDictionary(), threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_locks)
-
-
-def _lock(name: str) -> threading.Lock:
-    with _locks_guard:
-        return _locks.setdefault(name, threading.Lock())
-
-
-async def _acquire(lock: threading.Lock) -> None:
-    while not lock.acquire(blocking=False):  # noqa: ASYNC110 - threads wait for the lock, too
-        await asyncio.sleep(_LOCK_POLL_S)
-
-
-@asynccontextmanager
-async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
-    """Hold a lock of this process.
-
-    Parameters
-    ----------
-    name : str
-        Of the lock. Nodes of different stores may share one, which costs a wait now and then, and nothing else.
-    access : NodeAccess
-        Says how to wait.
-
-    Raises
-    ------
-    RuntimeError
-        The caller would wait on a thread with a running event loop, a task of which may hold the lock.
-    """
-    lock = _lock(name)
-    if not access.blocking:
-        await _acquire(lock)
-    elif not lock.acquire(blocking=False):
-        if _is_in_loop():
-            raise RuntimeError("another change of this node is under way: use the async form, and await it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def _get_document(access: NodeAccess, key: str) -> bytes | None:
@@ -378,11 +194,11 @@ async def change_node(
     # A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
     # waiting for it is short.
     inside = NodeAccess(access.store, blocking=True)
-    lock = _lock(metadata_key(path))
+    lock = lock_named(metadata_key(path))
     if inside.is_sync:
         lock.acquire()
     else:
-        await _acquire(lock)
+        await acquire_async(lock)
     try:
         node = await load_node(inside, path)
         if node is None:

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe._types import AccessMode, ShapeLike
-from zarrpipe.array import Array
-from zarrpipe.creating import create_at, create_at_async
-from zarrpipe.creation import CreateOptions, NewArray, plan_array
+from zarrpipe.api.creating import create_at, create_at_async
+from zarrpipe.api.place import resolve_place
+from zarrpipe.arrays import Array, CreateOptions, NewArray, plan_array
 from zarrpipe.errors import UnsupportedError
-from zarrpipe.place import resolve_place
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe.array_facts import ArrayFacts
+from zarrpipe.arrays.facts import ArrayFacts
+from zarrpipe.arrays.selection import parse_value
+from zarrpipe.arrays.stored_chunks import chunk_count, count_inside, grid_shape, stored_chunks
 from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import drive, sync
 from zarrpipe.errors import SelectionError
 from zarrpipe.metadata import join_key
 from zarrpipe.nodes import NodeAccess, check_writable, run
-from zarrpipe.selection import parse_value
-from zarrpipe.stored_chunks import chunk_count, count_inside, grid_shape, stored_chunks
 
 if TYPE_CHECKING:
     from zarrpipe import _core

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, ZarrFormat
 from zarrpipe.abc.metadata import parse_shapelike
-from zarrpipe.array import Array
+from zarrpipe.arrays.array import Array
+from zarrpipe.arrays.chunk_shapes import ChunksLike, ShardsLike, auto_shards, inner_chunks, parse_chunks, parse_shards
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.chunking import ChunksLike, ShardsLike, auto_shards, inner_chunks, parse_chunks, parse_shards
 from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike

@@ -16,14 +16,13 @@ import numpy.typing as npt
 from zarrpipe import _core
 from zarrpipe._types import JSON, ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
-from zarrpipe.array_chunks import ArrayChunks
-from zarrpipe.attributes import Attributes
+from zarrpipe.arrays.chunks import ArrayChunks
+from zarrpipe.arrays.resizing import clear_border, delete_outside
+from zarrpipe.arrays.selection import blocks_to_slices, explain_selection_error, parse_value
 from zarrpipe.driver import apply_settings, drive
 from zarrpipe.errors import ConflictError, SelectionError, UnsupportedError
 from zarrpipe.metadata import ArrayMetadata
-from zarrpipe.nodes import NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
-from zarrpipe.resizing import clear_border, delete_outside
-from zarrpipe.selection import blocks_to_slices, explain_selection_error, parse_value
+from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
 from zarrpipe.stores import core_store
 

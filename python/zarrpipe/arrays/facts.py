@@ -12,15 +12,15 @@ import numpy as np
 
 from zarrpipe._types import MemoryOrder
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
+from zarrpipe.arrays.chunk_shapes import inner_chunks
+from zarrpipe.arrays.stored_chunks import chunk_shape
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.chunking import inner_chunks
 from zarrpipe.codecs import parse_codecs
 from zarrpipe.display import ArrayInfo
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import ArrayMetadata, basename, metadata_key
 from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArrayConfig, ArraySpec
-from zarrpipe.stored_chunks import chunk_shape
 
 if TYPE_CHECKING:
     from zarrpipe.abc.store import Store

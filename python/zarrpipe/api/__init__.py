@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from zarrpipe.creating import create_array, create_array_async, create_group, create_group_async
-from zarrpipe.display import Tree
-from zarrpipe.filling import (
+from zarrpipe.api.creating import create_array, create_array_async, create_group, create_group_async
+from zarrpipe.api.filling import (
     array,
     array_async,
     create,
@@ -26,8 +25,7 @@ from zarrpipe.filling import (
     zeros_like,
     zeros_like_async,
 )
-from zarrpipe.group import Group
-from zarrpipe.opening import (
+from zarrpipe.api.opening import (
     open,  # noqa: A004 - zarr-python's name
     open_array,
     open_array_async,
@@ -35,7 +33,7 @@ from zarrpipe.opening import (
     open_group,
     open_group_async,
 )
-from zarrpipe.saving import (
+from zarrpipe.api.saving import (
     load,
     load_async,
     save,
@@ -45,6 +43,8 @@ from zarrpipe.saving import (
     save_group,
     save_group_async,
 )
+from zarrpipe.display import Tree
+from zarrpipe.group import Group
 
 __all__ = [
     "array",

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe._types import ZarrFormat
-from zarrpipe.array import Array
-from zarrpipe.filling import create, create_async
+from zarrpipe.api.filling import create, create_async
+from zarrpipe.api.opening import open as open_node
+from zarrpipe.api.opening import open_async, open_group, open_group_async
+from zarrpipe.arrays import Array
 from zarrpipe.group import Group
-from zarrpipe.opening import open as open_node
-from zarrpipe.opening import open_async, open_group, open_group_async
 
 __all__ = [
     "load",

@@ -1,4 +1,4 @@
-"""Opening arrays and groups, or creating them where the mode says so: see `zarrpipe.place`."""
+"""Opening arrays and groups, or creating them where the mode says so: see `zarrpipe.api.place`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from zarrpipe._types import JSON, AccessMode, ZarrFormat
-from zarrpipe.array import Array
-from zarrpipe.creating import create_at, create_at_async, create_group_at
-from zarrpipe.creation import ArrayOptions, CreateOptions, NewArray, check_zarr_format, plan_array
+from zarrpipe.api.creating import create_at, create_at_async, create_group_at
+from zarrpipe.api.place import default_mode, refuse, resolve_place
+from zarrpipe.arrays import Array, ArrayOptions, CreateOptions, NewArray, check_zarr_format, plan_array
 from zarrpipe.errors import NodeNotFoundError
 from zarrpipe.group import Group, node_at
 from zarrpipe.metadata import ArrayMetadata
 from zarrpipe.nodes import NodeAccess, load_array, load_group, load_node, not_found, run
-from zarrpipe.place import default_mode, refuse, resolve_place
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 

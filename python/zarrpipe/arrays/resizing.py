@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zarrpipe.arrays.stored_chunks import chunk_shape, is_inside, stored_chunks
 from zarrpipe.metadata import ArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess
-from zarrpipe.stored_chunks import chunk_shape, is_inside, stored_chunks
 
 if TYPE_CHECKING:
     import numpy.typing as npt

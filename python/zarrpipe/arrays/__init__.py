@@ -1,0 +1,32 @@
+"""Arrays: `Array`, which users hold, and the plans of new ones.
+
+`Array` is put together from `facts` (what its metadata say), `chunks` (its chunks one by one) and `array` (reading,
+writing, changing). `new_array` plans new ones, with `chunk_shapes` for their chunks and shards.
+"""
+
+from zarrpipe.arrays.array import Array
+from zarrpipe.arrays.chunk_shapes import ChunksLike, ShardsLike
+from zarrpipe.arrays.new_array import (
+    ArrayOptions,
+    ChunkKeyEncodingLike,
+    CodecLike,
+    CodecsLike,
+    CreateOptions,
+    NewArray,
+    check_zarr_format,
+    plan_array,
+)
+
+__all__ = [
+    "Array",
+    "ArrayOptions",
+    "ChunkKeyEncodingLike",
+    "ChunksLike",
+    "CodecLike",
+    "CodecsLike",
+    "CreateOptions",
+    "NewArray",
+    "ShardsLike",
+    "check_zarr_format",
+    "plan_array",
+]

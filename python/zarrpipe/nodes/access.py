@@ -1,0 +1,122 @@
+"""A store as operations on nodes see it, for sync and async callers alike.
+
+Each operation is written once, as a coroutine over a `NodeAccess`. `run` drives it for sync callers: over a store that
+answers without an event loop such a coroutine never waits, and is run in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from zarrpipe.abc.store import Store
+from zarrpipe.driver import sync
+from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
+
+__all__ = ["NodeAccess", "run"]
+
+T = TypeVar("T")
+
+
+class NodeAccess:
+    """A store as operations on nodes see it.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    blocking : bool
+        Whether the caller has a thread of its own to wait in: then no method suspends, if the store answers without an
+        event loop.
+    """
+
+    def __init__(self, store: Store, *, blocking: bool) -> None:
+        self.store: Any = store
+        self.is_sync = supports_sync(store)
+        self.blocking = blocking and self.is_sync
+        # Stores of zarr-python are asked in their own classes.
+        self._adapter, self._awaited = StoreAdapter(store), AsyncStoreAdapter(store)
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value of a key; None if there is no such key."""
+        found = self._adapter.get(key, [None]) if self.blocking else await self._awaited.get(key, [None])
+        return None if found is None else memoryview(found[0]).tobytes()
+
+    async def set(self, key: str, data: bytes) -> None:
+        """Store a value."""
+        if self.blocking:
+            self._adapter.set(key, data)
+        else:
+            await self._awaited.set(key, data)
+
+    async def delete(self, key: str) -> None:
+        """Delete a key; no error if there is none."""
+        if self.blocking:
+            self._adapter.delete(key)
+        else:
+            await self._awaited.delete(key)
+
+    async def delete_dir(self, path: str) -> None:
+        """Delete all keys below a path."""
+        await self._wait(self.store.delete_dir(path))
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is such a key."""
+        return await self._wait(self.store.exists(key))
+
+    async def keys(self, path: str) -> list[str]:
+        """Return all keys below a path."""
+        return await self._wait(_collect(self.store.list_prefix(_as_prefix(path))))
+
+    async def names(self, path: str) -> list[str]:
+        """Return the names right below a path, in order."""
+        return sorted(await self._wait(_collect(self.store.list_dir(_as_prefix(path)))))
+
+    async def is_empty(self, path: str) -> bool:
+        """Whether there is no key below a path."""
+        return await self._wait(self.store.is_empty(path))
+
+    async def nbytes(self, path: str) -> int:
+        """Return the size of all values below a path, in bytes."""
+        return await self._wait(self.store.getsize_prefix(_as_prefix(path)))
+
+    async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        # Stores list in coroutines only, which may suspend.
+        return sync(lambda: coroutine, self.store) if self.blocking else await coroutine
+
+
+def _as_prefix(path: str) -> str:
+    return path + "/" if path else ""
+
+
+async def _collect(items: AsyncIterator[T]) -> list[T]:
+    return [item async for item in items]
+
+
+def run(store: Store, operation: Callable[[NodeAccess], Coroutine[Any, Any, T]]) -> T:
+    """Run an operation on nodes for a sync caller.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    operation : callable
+        An async function of a `NodeAccess`.
+
+    Raises
+    ------
+    RuntimeError
+        The store needs an event loop, and the caller is on it.
+    """
+    access = NodeAccess(store, blocking=True)
+    if not access.is_sync:
+        return sync(lambda: operation(access), store)
+    coroutine = operation(access)
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        coroutine.close()
+    raise RuntimeError(f"{type(store).__name__} answers without an event loop, but an operation on it waited for one")
