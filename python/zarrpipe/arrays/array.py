@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe import _core
 from zarrpipe._types import JSON, ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
 from zarrpipe.arrays.chunks import ArrayChunks
@@ -24,7 +23,6 @@ from zarrpipe.errors import ConflictError, SelectionError, UnsupportedError
 from zarrpipe.metadata import ArrayMetadata
 from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
-from zarrpipe.stores import core_store
 
 __all__ = ["Array"]
 
@@ -56,32 +54,6 @@ class Array(ArrayChunks):
     array([[0, 0],
            [0, 7]], dtype=int32)
     """
-
-    # The engine and the metadata that it was made from.
-    _built: tuple[_core.Engine, ArrayMetadata] | None = None
-
-    @property
-    def _engine(self) -> _core.Engine:
-        # Compared rather than dropped on a change of shape: a thread may be making one from the old metadata.
-        built, metadata = self._built, self._metadata
-        if built is None or built[1] is not metadata:
-            self._built = built = (self._make_engine(metadata, self._config), metadata)
-        return built[0]
-
-    def _make_engine(self, metadata: ArrayMetadata, config: ArrayConfig) -> _core.Engine:
-        encoding: Any = metadata.chunk_key_encoding
-        return _core.Engine(
-            self._chain,
-            metadata.shape,
-            self._chunk_shape,
-            core_store(self.store),
-            self.path,
-            (encoding.name, encoding.separator),
-            self.dtype,
-            write_empty_chunks=config.write_empty_chunks,
-            read_missing_chunks=config.read_missing_chunks,
-            order=config.order,
-        )
 
     def with_config(self, config: ArrayConfigLike) -> Self:
         """Return the same array, read and written in another way; what `config` leaves out stays as it is."""

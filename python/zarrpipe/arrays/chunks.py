@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from zarrpipe import _core
 from zarrpipe.arrays.facts import ArrayFacts
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.arrays.stored_chunks import chunk_count, count_inside, grid_shape, stored_chunks
@@ -19,17 +20,42 @@ from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import drive, sync
 from zarrpipe.errors import SelectionError
-from zarrpipe.metadata import join_key
+from zarrpipe.metadata import ArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess, check_writable, run
-
-if TYPE_CHECKING:
-    from zarrpipe import _core
+from zarrpipe.spec import ArrayConfig
+from zarrpipe.stores import core_store
 
 __all__ = ["ArrayChunks"]
 
 
 class ArrayChunks(ArrayFacts):
     """The part of `zarrpipe.Array` that has to do with encoded chunks; for the parameters see there."""
+
+    # The engine and the metadata that it was made from.
+    _built: tuple[_core.Engine, ArrayMetadata] | None = None
+
+    @property
+    def _engine(self) -> _core.Engine:
+        # Compared rather than dropped on a change of shape: a thread may be making one from the old metadata.
+        built, metadata = self._built, self._metadata
+        if built is None or built[1] is not metadata:
+            self._built = built = (self._make_engine(metadata, self._config), metadata)
+        return built[0]
+
+    def _make_engine(self, metadata: ArrayMetadata, config: ArrayConfig) -> _core.Engine:
+        encoding: Any = metadata.chunk_key_encoding
+        return _core.Engine(
+            self._chain,
+            metadata.shape,
+            self._chunk_shape,
+            core_store(self.store),
+            self.path,
+            (encoding.name, encoding.separator),
+            self.dtype,
+            write_empty_chunks=config.write_empty_chunks,
+            read_missing_chunks=config.read_missing_chunks,
+            order=config.order,
+        )
 
     @cached_property
     def _chain(self) -> _core.Chain:
@@ -109,8 +135,9 @@ class ArrayChunks(ArrayFacts):
             The array was opened for reading only.
         """
         check_writable(self.store)
-        key = self._chunk_key(chunk_coords)
-        run(self.store, lambda access: access.delete(key) if data is None else access.set(key, bytes(data)))
+        self._chunk_key(chunk_coords)
+        # A copy: the caller's bytes may change while they are written.
+        self._finish(self._engine.start_put(chunk_coords, None if data is None else bytes(data)))
 
     # What is stored
 
