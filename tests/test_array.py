@@ -660,3 +660,17 @@ async def test_async_twins(store: Any, values: np.ndarray) -> None:
         await array.read_async(out=np.zeros(3, "int32"))
     with pytest.raises(ReadOnlyError):
         await (await zarrpipe.open_array_async(store, mode="r")).write_async(0, 1)
+
+
+@pytest.mark.parametrize("chain", [["bytes", "zstd"], ["bytes", "zstd", "crc32c"]], ids=["zstd", "zstd-crc32c"])
+def test_parts_of_large_chunks(tmp_path: Path, chain: list[str]) -> None:
+    """Decoding may stop behind the last item that is wanted, and the next decoding starts anew."""
+    values = np.arange(64 * 128 * 64, dtype="uint32").reshape(64, 128, 64) % 1009
+    array = zarrpipe.create_array(
+        tmp_path / "a", shape=values.shape, chunks=(32, 128, 64), dtype="uint32", codecs=chain
+    )
+    array[...] = values
+    for first in (0, 3, 17, 30, 31, 33, 63):
+        np.testing.assert_array_equal(array[first : first + 2, 5:9, ::7], values[first : first + 2, 5:9, ::7])
+        np.testing.assert_array_equal(array[first], values[first])
+        np.testing.assert_array_equal(array[...], values)

@@ -247,6 +247,8 @@ fn decode_prefix(data: &[u8], nbytes: usize, expect: Expect, verify: bool) -> Re
         filled += written;
         input = &input[consumed..];
     }
+    // It stands in the middle of a frame: the next to take it must find it at a start.
+    decompressor.reset(ResetDirective::SessionOnly).map_err(decode_error)?;
     context::put_back(&DECOMPRESSOR, decompressor);
     Ok(Some(buffer.into()))
 }
@@ -364,6 +366,8 @@ mod tests {
         for nbytes in [1, 100, BLOCK_NBYTES, BLOCK_NBYTES + 1, data.len() - 1, data.len()] {
             let prefix = codec(1, false).decode_prefix(&frame, nbytes, expect).unwrap().unwrap();
             assert!(*prefix == data[..nbytes], "{nbytes}");
+            // By the context that has just stopped in the middle of a frame.
+            assert!(decode(&frame, expect).unwrap() == data, "{nbytes}");
         }
         let prefix = |frame: &[u8], expect| codec(1, false).decode_prefix(frame, 100, expect);
         let checked = codec(1, true).encode(Bytes::Borrowed(&data)).unwrap();
