@@ -662,10 +662,12 @@ async def test_async_twins(store: Any, values: np.ndarray) -> None:
         await (await zarrpipe.open_array_async(store, mode="r")).write_async(0, 1)
 
 
-@pytest.mark.parametrize("chain", [["bytes", "zstd"], ["bytes", "zstd", "crc32c"]], ids=["zstd", "zstd-crc32c"])
-def test_parts_of_large_chunks(tmp_path: Path, chain: list[str]) -> None:
+@pytest.mark.parametrize("checks", [[], [{"name": "crc32c"}]], ids=["zstd", "zstd-crc32c"])
+def test_parts_of_large_chunks(tmp_path: Path, checks: list[Any]) -> None:
     """Decoding may stop behind the last item that is wanted, and the next decoding starts anew."""
     values = np.arange(64 * 128 * 64, dtype="uint32").reshape(64, 128, 64) % 1009
+    little = {"name": "bytes", "configuration": {"endian": "little"}}
+    chain = [little, {"name": "zstd", "configuration": {"level": 1, "checksum": False}}, *checks]
     array = zarrpipe.create_array(
         tmp_path / "a", shape=values.shape, chunks=(32, 128, 64), dtype="uint32", codecs=chain
     )
