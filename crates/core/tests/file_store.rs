@@ -292,7 +292,7 @@ fn folders_that_vanish_while_writing() {
     while !writer.is_finished() {
         let _ = fs::remove_dir(root.join("a/b"));
         let _ = fs::remove_dir(root.join("a"));
-        std::thread::sleep(Duration::from_micros(30));
+        std::thread::sleep(Duration::from_micros(300));
     }
     writer.join().unwrap();
 }

@@ -20,7 +20,7 @@ const MAX_SLICES: usize = 1024;
 /// Blocks of the portable copy: they stay in the L2 cache.
 const COPY_NBYTES: usize = 256 << 10;
 /// How often a folder that vanishes under us is made again.
-const MAX_ATTEMPTS: usize = 16;
+const MAX_ATTEMPTS: usize = 64;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
