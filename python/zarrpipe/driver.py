@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 _BATCH_ITEMS = 64
 _BATCH_NBYTES = 64_000_000
+# How long a coroutine that was cancelled is waited for.
+_GRACE_S = 0.2
 # How often a waiting call looks for signals, where the system does not wake it for them (Windows).
 _SIGNAL_CHECK_S = 0.5
 
@@ -358,7 +360,7 @@ def sync(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], st
         The calling thread runs the loop that the store is bound to, or the one on which the coroutine would run: it
         would wait for itself.
     KeyboardInterrupt
-        At once; the coroutine is cancelled, and not waited for.
+        Soon; the coroutine is cancelled, and waited for no longer than 0.2 s.
     """
     loop = zarr_loop() if store is not None and is_zarr_object(store) else _io_loop()
     running = _running_loop()
@@ -367,12 +369,22 @@ def sync(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], st
             work.close()
         raise RuntimeError("a call that waits for an event loop was made from that loop: use the async form")
 
-    async def run() -> T:
-        return await (work() if callable(work) else work)
+    ended, given_up = threading.Event(), threading.Event()
+    tasks: list[asyncio.Task[Any]] = []
 
-    # Settings are context variables: the loop's callback runs in a copy of the caller's context.
-    future = asyncio.run_coroutine_threadsafe(run(), loop)
+    async def run() -> T:
+        tasks.extend(filter(None, [asyncio.current_task()]))
+        try:
+            if given_up.is_set():
+                raise asyncio.CancelledError
+            return await (work() if callable(work) else work)
+        finally:
+            ended.set()
+
+    # A signal may come before the future is at hand, so it is the task that is cancelled.
     try:
+        # Settings are context variables: the loop's callback runs in a copy of the caller's context.
+        future = asyncio.run_coroutine_threadsafe(run(), loop)
         while True:
             try:
                 return future.result(timeout=_SIGNAL_CHECK_S)
@@ -381,7 +393,11 @@ def sync(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], st
                     # The coroutine's own TimeoutError.
                     raise
     except BaseException:
-        future.cancel()
+        given_up.set()
+        if tasks and not ended.is_set():
+            loop.call_soon_threadsafe(tasks[0].cancel)
+            # Most callers then find nothing at work behind their back; what takes longer is left to itself.
+            ended.wait(_GRACE_S)
         raise
 
 
