@@ -524,14 +524,6 @@ impl Chain {
         }
     }
 
-    /// What bytes the decoder of stage `position` may give.
-    pub fn expected(&self, position: usize) -> Result<Expect> {
-        match position.checked_sub(self.arrays.len() + 1) {
-            Some(n) => Ok(self.compressors[n].1),
-            None => Ok(Expect::Exactly(in_memory(self.spec_before(position).nbytes())?)),
-        }
-    }
-
     /// The documents with all that the chunk determines filled in.
     pub fn to_json(&self) -> Vec<Value> {
         self.stages().map(|stage| stage.codec().to_json()).collect()

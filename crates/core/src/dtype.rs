@@ -74,14 +74,6 @@ impl Layout {
             _ => None,
         }
     }
-
-    /// The size that blosc's shuffle and its like should use.
-    pub fn component_nbytes(&self) -> usize {
-        match self.kind {
-            Kind::Complex => self.item_nbytes / 2,
-            _ => self.item_nbytes,
-        }
-    }
 }
 
 /// Reverses the bytes of each component of each item: native to foreign byte order, or back.

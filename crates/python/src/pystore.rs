@@ -171,25 +171,6 @@ pub fn answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Re
     }))
 }
 
-/// The bytes of a new value in one piece.
-pub fn concatenate(parts: Vec<Part>) -> Result<Bytes<'static>> {
-    let mut parts = parts;
-    if parts.len() == 1 {
-        if let Some(Part::New(bytes)) = parts.pop() {
-            return Ok(bytes);
-        }
-        return Err(no_ranges());
-    }
-    let mut whole = zarrpipe_core::scratch::take(0)?;
-    for part in &parts {
-        match part {
-            Part::New(bytes) => whole.append(bytes)?,
-            Part::Old { .. } => return Err(no_ranges()),
-        }
-    }
-    Ok(whole.into())
-}
-
 fn no_ranges() -> Error {
     Error::internal("a Python store was asked to keep ranges of a value")
 }

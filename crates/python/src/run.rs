@@ -18,12 +18,12 @@ use zarrpipe_core::engine::write::Slots;
 use zarrpipe_core::error::{Error, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::Piece;
-use zarrpipe_core::store::ByteRange;
+use zarrpipe_core::store::{ByteRange, concatenate};
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
 use crate::pycodec::PyCodec;
-use crate::pystore::{Place, answer_from_python, concatenate, ranges_to_python};
+use crate::pystore::{Place, answer_from_python, ranges_to_python};
 
 static IO_REQUESTS: AtomicUsize = AtomicUsize::new(64);
 

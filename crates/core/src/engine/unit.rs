@@ -10,7 +10,7 @@ use crate::copy::{self, Buffer, Direction};
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
-use crate::store::Part;
+use crate::store::{Part, concatenate};
 
 /// Where the items of a decoded chunk go: `piece` is in the axes of the first stage that is decoded last.
 pub struct DecodeUnit {
@@ -241,7 +241,7 @@ impl Job for EncodeUnit {
                 if self.position + 1 == chain.stage_count() {
                     return self.deliver(Some(parts));
                 }
-                self.data = Some(concatenate(&parts)?);
+                self.data = Some(concatenate(parts)?);
                 self.position += 1;
             }
             _ => return Err(unexpected()),
@@ -271,14 +271,4 @@ impl Job for EncodeUnit {
         }
         self.deliver(Some(vec![Part::New(data)]))
     }
-}
-
-fn concatenate(parts: &[Part]) -> Result<Bytes<'static>> {
-    let mut data = crate::scratch::take(0)?;
-    for part in parts {
-        if let Part::New(bytes) = part {
-            data.append(bytes)?;
-        }
-    }
-    Ok(data.into())
 }

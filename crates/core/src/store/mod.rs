@@ -5,8 +5,8 @@ pub mod file;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::scratch::Bytes;
+use crate::error::{Error, Result};
+use crate::scratch::{self, Bytes};
 
 /// A range of a value's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,30 @@ pub enum ByteRange {
 pub enum Part {
     New(Bytes<'static>),
     Old { offset: u64, nbytes: u64 },
+}
+
+/// The bytes of parts that are all new, in one piece; a single part is not copied.
+pub fn concatenate(mut parts: Vec<Part>) -> Result<Bytes<'static>> {
+    let only = || Error::internal("ranges of an old value where every part must be new");
+    if parts.len() == 1 {
+        return match parts.pop() {
+            Some(Part::New(bytes)) => Ok(bytes),
+            _ => Err(only()),
+        };
+    }
+    let new = |part: &Part| match part {
+        Part::New(bytes) => Ok(bytes.len()),
+        Part::Old { .. } => Err(only()),
+    };
+    let mut whole = scratch::take(parts.iter().map(new).sum::<Result<usize>>()?)?;
+    let mut at = 0;
+    for part in parts {
+        if let Part::New(bytes) = part {
+            whole[at..at + bytes.len()].copy_from_slice(&bytes);
+            at += bytes.len();
+        }
+    }
+    Ok(whole.into())
 }
 
 /// What a read gives.

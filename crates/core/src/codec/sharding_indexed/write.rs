@@ -6,9 +6,9 @@ use super::{Entry, Sharding};
 use crate::chain::Encoding;
 use crate::copy::Buffer;
 use crate::error::{Error, Result};
-use crate::scratch::{self, Bytes};
+use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
-use crate::store::Part;
+use crate::store::{Part, concatenate};
 
 /// Bytes that several parts of a new shard lie in.
 pub type Block = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -177,21 +177,4 @@ impl Sharding {
         };
         concatenate(parts).map(Some)
     }
-}
-
-/// The bytes of parts that are all new.
-fn concatenate(parts: Vec<Part>) -> Result<Bytes<'static>> {
-    let new = |part: &Part| match part {
-        Part::New(bytes) => bytes.len(),
-        Part::Old { .. } => 0,
-    };
-    let mut data = scratch::take(parts.iter().map(new).sum())?;
-    let mut at = 0;
-    for part in parts {
-        if let Part::New(bytes) = part {
-            data[at..at + bytes.len()].copy_from_slice(&bytes);
-            at += bytes.len();
-        }
-    }
-    Ok(data.into())
 }
