@@ -293,7 +293,7 @@ def test_stage_sizes() -> None:
     assert PythonStage(codecs.Xor(), spec()).encoded_size(10) == 10
     assert PythonStage(codecs.Head(), spec()).encoded_size(10) is None
     stage = PythonStage(codecs.Narrow(), spec())
-    assert stage.encoded_spec == ((6, 8), ("int", 2, ((0, 2, 1),)), np.int16(8).tobytes())
+    assert stage.encoded_spec == ((6, 8), ("int16", 2, ((0, 2, 1),)), np.int16(8).tobytes())
 
 
 ARRAY_CHAINS = [(name, sharded) for name in CHAINS for sharded in (False, True)]

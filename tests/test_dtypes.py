@@ -35,15 +35,15 @@ NAMES += ["float16", "float32", "float64", "complex64", "complex128"]
 
 LAYOUTS = {
     "bool": ("bool", 1, ()),
-    "int8": ("int", 1, ()),
-    "uint8": ("uint", 1, ()),
-    "int16": ("int", 2, ((0, 2, 1),)),
-    "uint32": ("uint", 4, ((0, 4, 1),)),
-    "int64": ("int", 8, ((0, 8, 1),)),
-    "float16": ("float", 2, ((0, 2, 1),)),
-    "float64": ("float", 8, ((0, 8, 1),)),
-    "complex64": ("complex", 8, ((0, 4, 2),)),
-    "complex128": ("complex", 16, ((0, 8, 2),)),
+    "int8": ("int8", 1, ()),
+    "uint8": ("uint8", 1, ()),
+    "int16": ("int16", 2, ((0, 2, 1),)),
+    "uint32": ("uint32", 4, ((0, 4, 1),)),
+    "int64": ("int64", 8, ((0, 8, 1),)),
+    "float16": ("float16", 2, ((0, 2, 1),)),
+    "float64": ("float64", 8, ((0, 8, 1),)),
+    "complex64": ("complex:float32", 8, ((0, 4, 2),)),
+    "complex128": ("complex:float64", 16, ((0, 8, 2),)),
 }
 
 
@@ -75,7 +75,7 @@ def test_names_and_native_types(name: str) -> None:
     kind, nbytes, runs = data_type.layout()
     assert nbytes == native.itemsize
     assert all(size > 1 and offset + size * count <= nbytes for offset, size, count in runs)
-    assert kind == {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}[native.kind]
+    assert kind == {"complex64": "complex:float32", "complex128": "complex:float64"}.get(name, name)
 
 
 @pytest.mark.parametrize(("name", "layout"), LAYOUTS.items())

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 __version__: Final[str]
 
-# kind ("bool" | "int" | "uint" | "float" | "complex" | "opaque"), bytes an item, and the runs to byte-swap inside an
-# item: (offset, component bytes, count); components of one byte are left out.
+# kind (the v3 name of a real data type, "complex:" and the name of its components, or "opaque"), bytes an item, and the
+# runs to byte-swap inside an item: (offset, component bytes, count); components of one byte are left out.
 Layout: TypeAlias = tuple[str, int, tuple[tuple[int, int, int], ...]]
 
 # A byte range of a value: all of it, [start, stop), or (None, n) for the last n bytes.

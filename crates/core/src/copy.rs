@@ -366,7 +366,7 @@ mod tests {
         } else {
             vec![]
         };
-        Layout::new(Kind::Uint, item, runs).expect("a layout")
+        Layout::new(Kind::Opaque, item, runs).expect("a layout")
     }
 
     fn indices(axis: &Axis) -> Vec<(u64, isize)> {

@@ -2,14 +2,132 @@
 
 use crate::error::{Error, Result};
 
+/// What an item is to codecs that look into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    Bool,
-    Int,
-    Uint,
-    Float,
-    Complex,
+    Real(Scalar),
+    /// Two of them: the real part, then the imaginary.
+    Complex(Scalar),
+    /// Bytes that no codec interprets: text, structures, times.
     Opaque,
+}
+
+macro_rules! scalars {
+    ($($variant:ident $name:literal $bits:literal $nbytes:literal,)*) => {
+        /// A real data type, by its v3 name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Scalar {
+            $($variant,)*
+        }
+
+        impl Scalar {
+            pub const ALL: &[Scalar] = &[$(Scalar::$variant,)*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Scalar::$variant => $name,)*
+                }
+            }
+
+            /// The bits that tell values apart. In memory those of less than eight take a byte.
+            pub fn bits(self) -> u32 {
+                match self {
+                    $(Scalar::$variant => $bits,)*
+                }
+            }
+
+            /// Bytes in memory.
+            pub fn nbytes(self) -> usize {
+                match self {
+                    $(Scalar::$variant => $nbytes,)*
+                }
+            }
+        }
+    };
+}
+
+scalars! {
+    Bool "bool" 1 1,
+    Int2 "int2" 2 1,
+    Int4 "int4" 4 1,
+    Int8 "int8" 8 1,
+    Int16 "int16" 16 2,
+    Int32 "int32" 32 4,
+    Int64 "int64" 64 8,
+    Uint2 "uint2" 2 1,
+    Uint4 "uint4" 4 1,
+    Uint8 "uint8" 8 1,
+    Uint16 "uint16" 16 2,
+    Uint32 "uint32" 32 4,
+    Uint64 "uint64" 64 8,
+    Float4E2m1fn "float4_e2m1fn" 4 1,
+    Float6E2m3fn "float6_e2m3fn" 6 1,
+    Float6E3m2fn "float6_e3m2fn" 6 1,
+    Float8E3m4 "float8_e3m4" 8 1,
+    Float8E4m3 "float8_e4m3" 8 1,
+    Float8E4m3b11fnuz "float8_e4m3b11fnuz" 8 1,
+    Float8E4m3fn "float8_e4m3fn" 8 1,
+    Float8E4m3fnuz "float8_e4m3fnuz" 8 1,
+    Float8E5m2 "float8_e5m2" 8 1,
+    Float8E5m2fnuz "float8_e5m2fnuz" 8 1,
+    Float8E8m0fnu "float8_e8m0fnu" 8 1,
+    Bfloat16 "bfloat16" 16 2,
+    Float16 "float16" 16 2,
+    Float32 "float32" 32 4,
+    Float64 "float64" 64 8,
+}
+
+impl Scalar {
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|scalar| scalar.name() == name)
+    }
+
+    pub fn is_signed_int(self) -> bool {
+        use Scalar::{Int2, Int4, Int8, Int16, Int32, Int64};
+        matches!(self, Int2 | Int4 | Int8 | Int16 | Int32 | Int64)
+    }
+
+    pub fn is_unsigned_int(self) -> bool {
+        use Scalar::{Uint2, Uint4, Uint8, Uint16, Uint32, Uint64};
+        matches!(self, Uint2 | Uint4 | Uint8 | Uint16 | Uint32 | Uint64)
+    }
+
+    pub fn is_int(self) -> bool {
+        self.is_signed_int() || self.is_unsigned_int()
+    }
+
+    pub fn is_float(self) -> bool {
+        !self.is_int() && self != Scalar::Bool
+    }
+}
+
+impl Kind {
+    /// The kind by its name on the wire: a real data type's, `complex:` and that of a component, or `opaque`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name.strip_prefix("complex:") {
+            _ if name == "opaque" => Some(Kind::Opaque),
+            Some(component) => Scalar::parse(component).map(Kind::Complex),
+            None => Scalar::parse(name).map(Kind::Real),
+        }
+    }
+
+    /// What `parse` takes.
+    pub fn name(self) -> String {
+        match self {
+            Kind::Real(scalar) => scalar.name().to_owned(),
+            Kind::Complex(scalar) => format!("complex:{}", scalar.name()),
+            Kind::Opaque => "opaque".to_owned(),
+        }
+    }
+
+    /// The component, and how many of them an item has.
+    pub fn components(self) -> Option<(Scalar, usize)> {
+        match self {
+            Kind::Real(scalar) => Some((scalar, 1)),
+            Kind::Complex(scalar) => Some((scalar, 2)),
+            Kind::Opaque => None,
+        }
+    }
 }
 
 /// `count` components of `nbytes` each, from `offset` in the item; only components of more than one byte are listed.
@@ -37,7 +155,10 @@ impl Layout {
                     .and_then(|n| n.checked_add(run.offset))
                     .is_some_and(|end| end <= item_nbytes)
         });
-        if item_nbytes == 0 || !fits {
+        let whole = kind
+            .components()
+            .is_none_or(|(scalar, count)| scalar.nbytes() * count == item_nbytes);
+        if item_nbytes == 0 || !fits || !whole {
             return Err(Error::metadata(format!(
                 "no layout of {item_nbytes} bytes with runs {swap_runs:?}"
             )));
@@ -49,10 +170,26 @@ impl Layout {
         })
     }
 
-    /// A scalar type of one component: the shard index is an array of these.
+    /// The layout of a kind that has components.
+    pub fn of(kind: Kind) -> Option<Self> {
+        let (scalar, count) = kind.components()?;
+        let nbytes = scalar.nbytes();
+        let run = SwapRun {
+            offset: 0,
+            nbytes,
+            count,
+        };
+        Some(Layout {
+            kind,
+            item_nbytes: nbytes * count,
+            swap_runs: if nbytes > 1 { vec![run] } else { Vec::new() },
+        })
+    }
+
+    /// The items of a shard's index.
     pub fn uint64() -> Self {
         Layout {
-            kind: Kind::Uint,
+            kind: Kind::Real(Scalar::Uint64),
             item_nbytes: 8,
             swap_runs: vec![SwapRun {
                 offset: 0,

@@ -100,7 +100,7 @@ fn memory() -> Arc<Memory> {
 
 fn layout() -> Layout {
     Layout::new(
-        DtypeKind::Uint,
+        DtypeKind::Opaque,
         4,
         vec![SwapRun {
             offset: 0,

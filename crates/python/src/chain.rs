@@ -25,33 +25,18 @@ use crate::run::{BatchKind, Run};
 type PyLayout = (String, usize, Vec<(usize, usize, usize)>);
 
 pub fn layout_from_python((kind, item_nbytes, runs): PyLayout) -> Result<Layout> {
-    let kind = match kind.as_str() {
-        "bool" => Kind::Bool,
-        "int" => Kind::Int,
-        "uint" => Kind::Uint,
-        "float" => Kind::Float,
-        "complex" => Kind::Complex,
-        _ => Kind::Opaque,
-    };
+    let kind = Kind::parse(&kind).ok_or_else(|| Error::metadata(format!("no layout of kind {kind:?}")))?;
     let run = |(offset, nbytes, count)| SwapRun { offset, nbytes, count };
     Layout::new(kind, item_nbytes, runs.into_iter().map(run).collect())
 }
 
 fn layout_to_python(layout: &Layout) -> PyLayout {
-    let kind = match layout.kind {
-        Kind::Bool => "bool",
-        Kind::Int => "int",
-        Kind::Uint => "uint",
-        Kind::Float => "float",
-        Kind::Complex => "complex",
-        Kind::Opaque => "opaque",
-    };
     let runs = layout
         .swap_runs
         .iter()
         .map(|run| (run.offset, run.nbytes, run.count))
         .collect();
-    (kind.to_owned(), layout.item_nbytes, runs)
+    (layout.kind.name(), layout.item_nbytes, runs)
 }
 
 /// A spec from the tuple (shape, layout, fill value).

@@ -70,7 +70,7 @@ class Complex64(ComplexFloating):
 
     dtype_cls = np.dtypes.Complex64DType
     _zarr_v3_name = "complex64"
-    _kind: ClassVar[str] = "complex"
+    _kind: ClassVar[str] = "complex:float32"
     _component_nbytes: ClassVar[int] = 4
 
 
@@ -81,10 +81,10 @@ class Complex128(ComplexFloating):
     Examples
     --------
     >>> Complex128().layout()
-    ('complex', 16, ((0, 8, 2),))
+    ('complex:float64', 16, ((0, 8, 2),))
     """
 
     dtype_cls = np.dtypes.Complex128DType
     _zarr_v3_name = "complex128"
-    _kind: ClassVar[str] = "complex"
+    _kind: ClassVar[str] = "complex:float64"
     _component_nbytes: ClassVar[int] = 8

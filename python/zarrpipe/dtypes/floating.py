@@ -132,7 +132,7 @@ class Float16(Floating):
 
     dtype_cls = np.dtypes.Float16DType
     _zarr_v3_name = "float16"
-    _kind: ClassVar[str] = "float"
+    _kind: ClassVar[str] = "float16"
     _component_nbytes: ClassVar[int] = 2
 
 
@@ -142,7 +142,7 @@ class Float32(Floating):
 
     dtype_cls = np.dtypes.Float32DType
     _zarr_v3_name = "float32"
-    _kind: ClassVar[str] = "float"
+    _kind: ClassVar[str] = "float32"
     _component_nbytes: ClassVar[int] = 4
 
 
@@ -158,5 +158,5 @@ class Float64(Floating):
 
     dtype_cls = np.dtypes.Float64DType
     _zarr_v3_name = "float64"
-    _kind: ClassVar[str] = "float"
+    _kind: ClassVar[str] = "float64"
     _component_nbytes: ClassVar[int] = 8

@@ -63,7 +63,7 @@ class Int8(Integer):
 
     dtype_cls = np.dtypes.Int8DType
     _zarr_v3_name = "int8"
-    _kind: ClassVar[str] = "int"
+    _kind: ClassVar[str] = "int8"
     _component_nbytes: ClassVar[int] = 1
 
 
@@ -73,7 +73,7 @@ class Int16(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.Int16DType
     _zarr_v3_name = "int16"
-    _kind: ClassVar[str] = "int"
+    _kind: ClassVar[str] = "int16"
     _component_nbytes: ClassVar[int] = 2
 
 
@@ -83,7 +83,7 @@ class Int32(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.Int32DType
     _zarr_v3_name = "int32"
-    _kind: ClassVar[str] = "int"
+    _kind: ClassVar[str] = "int32"
     _component_nbytes: ClassVar[int] = 4
 
 
@@ -93,7 +93,7 @@ class Int64(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.Int64DType
     _zarr_v3_name = "int64"
-    _kind: ClassVar[str] = "int"
+    _kind: ClassVar[str] = "int64"
     _component_nbytes: ClassVar[int] = 8
 
 
@@ -103,7 +103,7 @@ class UInt8(Integer):
 
     dtype_cls = np.dtypes.UInt8DType
     _zarr_v3_name = "uint8"
-    _kind: ClassVar[str] = "uint"
+    _kind: ClassVar[str] = "uint8"
     _component_nbytes: ClassVar[int] = 1
 
 
@@ -113,7 +113,7 @@ class UInt16(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.UInt16DType
     _zarr_v3_name = "uint16"
-    _kind: ClassVar[str] = "uint"
+    _kind: ClassVar[str] = "uint16"
     _component_nbytes: ClassVar[int] = 2
 
 
@@ -123,7 +123,7 @@ class UInt32(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.UInt32DType
     _zarr_v3_name = "uint32"
-    _kind: ClassVar[str] = "uint"
+    _kind: ClassVar[str] = "uint32"
     _component_nbytes: ClassVar[int] = 4
 
 
@@ -133,5 +133,5 @@ class UInt64(Integer, HasEndianness):
 
     dtype_cls = np.dtypes.UInt64DType
     _zarr_v3_name = "uint64"
-    _kind: ClassVar[str] = "uint"
+    _kind: ClassVar[str] = "uint64"
     _component_nbytes: ClassVar[int] = 8

@@ -23,7 +23,7 @@ pub fn spec_of(shape: &[u64], item_nbytes: usize) -> ChunkSpec {
     let runs = if item_nbytes > 1 { vec![run] } else { Vec::new() };
     ChunkSpec::new(
         shape.to_vec(),
-        Layout::new(Items::Uint, item_nbytes, runs).unwrap(),
+        Layout::new(Items::Opaque, item_nbytes, runs).unwrap(),
         &vec![0; item_nbytes],
     )
     .unwrap()

@@ -162,6 +162,9 @@ impl Stage {
 /// Makes the stage of a document that is no built-in codec's (a Python codec, say).
 pub type Resolve<'r> = &'r dyn Fn(&Value, &ChunkSpec) -> Result<Stage>;
 
+/// How the names of members begin that are no part of the metadata: see `Document::bound`.
+const BOUND: &str = "zarrpipe:";
+
 /// A codec's document, taken apart: `name` and the members of `configuration`.
 pub struct Document<'d> {
     pub name: &'d str,
@@ -215,12 +218,32 @@ impl<'d> Document<'d> {
         }
     }
 
+    /// What the caller resolved and put beside the configuration's own members, such as the layout of a data type
+    /// that it names: `BOUND` and `key`.
+    pub fn bound(&self, key: &str) -> Option<&'d Value> {
+        self.configuration
+            .and_then(|map| map.iter().find(|(k, _)| k.strip_prefix(BOUND) == Some(key)))
+            .map(|(_, value)| value)
+    }
+
+    /// The document as it stands in metadata: without what is bound.
+    pub fn to_json(&self) -> Value {
+        let mut json = Map::new();
+        json.insert("name".to_owned(), self.name.into());
+        if let Some(map) = self.configuration {
+            let own = map.iter().filter(|(key, _)| !key.starts_with(BOUND));
+            let own: Map<String, Value> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+            if !own.is_empty() {
+                json.insert("configuration".to_owned(), own.into());
+            }
+        }
+        json.into()
+    }
+
     /// Refuses members that the codec does not have.
     pub fn only(&self, keys: &[&str]) -> Result<()> {
-        match self
-            .configuration
-            .and_then(|map| map.keys().find(|k| !keys.contains(&k.as_str())))
-        {
+        let unknown = |key: &&String| !keys.contains(&key.as_str()) && !key.starts_with(BOUND);
+        match self.configuration.and_then(|map| map.keys().find(unknown)) {
             Some(key) => Err(Error::metadata(format!("unknown configuration member {key:?}"))),
             None => Ok(()),
         }
