@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zarrpipe._types import JSON
 from zarrpipe.abc.codec import BaseCodec
 from zarrpipe.codecs.compiled import chain_of
+from zarrpipe.codecs.foreign import NumcodecsBytesBytes, fit, from_numcodecs, is_numcodecs_object
 from zarrpipe.codecs.items import chunk_form
 from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.registry import BUILT_IN, get_codec_class
@@ -51,7 +52,19 @@ def parse_codecs(codecs: Iterable[Any]) -> tuple[Any, ...]:
     for index, codec in enumerate(codecs):
         with located(pointer(index)):
             parsed.append(parse_codec(codec))
-    return tuple(parsed)
+    return _with_serializer(parsed)
+
+
+def _with_serializer(codecs: list[Any]) -> tuple[Any, ...]:
+    """Return a chain in which a numcodecs codec is the array-to-bytes codec, if there is no other.
+
+    numcodecs does not say what its codecs take. Image codecs take arrays.
+    """
+    if not any(codec_kind(codec) == "array_bytes" for codec in codecs):
+        for index, codec in enumerate(codecs):
+            if isinstance(codec, NumcodecsBytesBytes):
+                return (*codecs[:index], codec.as_serializer(), *codecs[index + 1 :])
+    return tuple(codecs)
 
 
 def parse_codec(codec: Any) -> Any:
@@ -63,11 +76,22 @@ def parse_codec(codec: Any) -> Any:
         # A chain cannot do without a codec, so none is ever ignored.
         document.pop("must_understand", None)
         return get_codec_class(str(document["name"])).from_dict(document)
+    if is_numcodecs_object(codec):
+        return _own_for_numcodecs(codec) or from_numcodecs(codec)
     codec_kind(codec)  # raises for what is no codec
-    return _own_for_foreign(codec) or codec
+    return _own_for_zarr(codec) or codec
 
 
-def _own_for_foreign(codec: Any) -> Any | None:
+def _own_for_numcodecs(codec: Any) -> Any | None:
+    """Return the built-in codec for numcodecs' object of the same codec; none for what is derived from one."""
+    name = f"numcodecs.{codec.codec_id}"
+    if not type(codec).__module__.startswith("numcodecs.") or name not in BUILT_IN:
+        return None
+    configuration = {key: value for key, value in codec.get_config().items() if key != "id"}
+    return get_codec_class(name).from_dict({"name": name, "configuration": configuration})
+
+
+def _own_for_zarr(codec: Any) -> Any | None:
     """Return the built-in codec for zarr-python's object of the same codec."""
     document = codec.to_dict()
     if document.get("name") not in BUILT_IN:
@@ -103,8 +127,7 @@ def evolve_codecs(codecs: Iterable[Any], spec: ArraySpec) -> tuple[Any, ...]:
     evolved = []
     for index, codec in enumerate(codecs):
         with located(pointer(index)):
-            fitting = codec.evolve_from_array_spec(spec)
-            spec = fitting.resolve_metadata(spec)
+            fitting, _, spec = fit(codec, spec)
             evolved.append(fitting)
     return tuple(evolved)
 
@@ -130,10 +153,10 @@ def bind_codecs(codecs: Sequence[Any], spec: ArraySpec, stages: list[PythonStage
                 # Only Python codecs are told their spec; Rust follows the others itself.
                 spec = codec.resolve_metadata(spec)
         else:
-            stage = PythonStage(codec.evolve_from_array_spec(spec), spec)
+            fitting, given, behind = fit(codec, spec)
             documents.append({"name": PLACEHOLDER, "configuration": {"stage": len(stages)}})
-            stages.append(stage)
-            spec = stage.spec_behind
+            stages.append(PythonStage(fitting, given))
+            spec = behind
     return documents
 
 

@@ -1,7 +1,8 @@
 """Which class a codec's name means.
 
 In this order: what the user registered; the built-in table; the entry points ``zarrpipe.codecs`` of installed
-packages; and, for names that none of these know, the codecs of other libraries.
+packages; and, for names that none of these know, the codecs of other libraries: the entry points ``zarr.codecs``, then
+numcodecs, by its id.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ BUILT_IN: dict[str, tuple[str, str]] = {
 
 _ENTRY_POINTS = "zarrpipe.codecs"
 
-# Names whose codecs are known to lie elsewhere, by how they begin, and the package.
-_KNOWN_ELSEWHERE = {"numcodecs.": "numcodecs", "zfp": "zarrpipe[zfp]", "imagecodecs_": "imagecodecs"}
+# Names whose codecs are known to lie elsewhere, by how they begin, and what to install.
+_KNOWN_ELSEWHERE = {
+    "numcodecs.imagecodecs_": "numcodecs imagecodecs",
+    "imagecodecs_": "numcodecs imagecodecs",
+    "numcodecs.": "zarrpipe[numcodecs]",
+}
 
 _registered: dict[str, type[Any]] = {}
 
@@ -79,9 +84,10 @@ def get_codec_class(key: str) -> type[Any]:
         return _as_class(getattr(import_module(module), name))
     for entry_point in entry_points(group=_ENTRY_POINTS, name=key):
         return _as_class(entry_point.load())
-    found = _foreign_codec_class(key)
+    # It stands above: it needs codecs' specs, and those the data types.
+    found = import_module("zarrpipe.codecs.foreign").find_class(key)
     if found is not None:
-        return found
+        return _as_class(found)
     raise UnsupportedError(_unknown(key))
 
 
@@ -91,16 +97,8 @@ def _as_class(found: Any) -> type[Any]:
     return found
 
 
-def _foreign_codec_class(key: str) -> type[Any] | None:  # noqa: ARG001
-    """Return the class of a codec of zarr-python or numcodecs.
-
-    These come with `zarrpipe.codecs.foreign`, which converts specs and buffers: until then there are none.
-    """
-    return None
-
-
 def _unknown(key: str) -> str:
     for start, package in _KNOWN_ELSEWHERE.items():
         if key.startswith(start):
-            return f"the codec {key!r} needs the package {package}, whose codecs are not supported yet"
+            return f"the codec {key!r} is not built in, nor found in an installed package: pip install {package}"
     return f"the codec {key!r} is not implemented; built in are {', '.join(BUILT_IN)}"
