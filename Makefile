@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV := .venv
 OLDEST := .venv-oldest
+ZARR2 := .venv-zarr2
 BIN := $(VENV)/bin
 WHEELS := build/wheels
 
@@ -41,7 +42,7 @@ test-rust: | $(VENV)/.stamp-host ## the core crate, without Python
 	cargo test --release $(CHECKED) $(CARGO_FLAGS) -p zarrpipe-core 2>&1 | tee build/test-rust.log
 	@tools/check-cargo-test build/test-rust.log
 
-test-python: env ## pytest
+test-python: env $(ZARR2)/.stamp-dependencies ## pytest
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-smoke: $(OLDEST)/.stamp-wheel ## the wheel on the oldest CPython that works here, with NumPy alone
@@ -67,7 +68,7 @@ bench: env ## the measurements of benches/
 	@$(BIN)/python benches/run.py $(BENCH_FLAGS)
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(OLDEST) build target demo-out python/zarrpipe/*.so
+	rm -rf $(VENV) $(OLDEST) $(ZARR2) build target demo-out python/zarrpipe/*.so
 
 $(VENV)/.stamp-host: tools/check-host tools/find-python Cargo.toml
 	@tools/check-host
@@ -106,4 +107,11 @@ $(OLDEST)/.stamp-wheel: $(OLDEST)/.stamp-python $(VENV)/.stamp-extension $(PYTHO
 	@rm -rf $(WHEELS)
 	@$(BIN)/maturin build --release $(CARGO_FLAGS) --compatibility linux --out $(WHEELS) -i $(BIN)/python
 	@$(OLDEST)/bin/python $(PIP) install --no-deps --force-reinstall $(WHEELS)/*.whl
+	@touch $@
+
+$(ZARR2)/.stamp-dependencies: $(VENV)/.stamp-host constraints-zarr2.txt
+	@python=$$(tools/find-python oldest); \
+	echo "making $(ZARR2) with $$python"; \
+	"$$python" -m venv --clear $(ZARR2)
+	@$(ZARR2)/bin/python $(PIP) install -c constraints-zarr2.txt zarr msgpack
 	@touch $@
