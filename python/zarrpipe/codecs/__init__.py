@@ -3,6 +3,7 @@
 from zarrpipe.codecs.blosc import BloscCodec
 from zarrpipe.codecs.bytes import BytesCodec
 from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs, parse_codec, parse_codecs
+from zarrpipe.codecs.conditional import ConditionalCodec
 from zarrpipe.codecs.crc32c import Crc32cCodec
 from zarrpipe.codecs.gzip import GzipCodec
 from zarrpipe.codecs.registry import get_codec_class, register_codec, unregister_codec
@@ -13,6 +14,7 @@ from zarrpipe.codecs.zstd import ZstdCodec
 __all__ = [
     "BloscCodec",
     "BytesCodec",
+    "ConditionalCodec",
     "Crc32cCodec",
     "GzipCodec",
     "ShardingCodec",

@@ -43,6 +43,8 @@ class BytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
     endian: Endianness | None = "little"
 
     name: ClassVar[str] = "bytes"
+    # Of drafts of the specification.
+    aliases: ClassVar[tuple[str, ...]] = ("endian",)
     is_fixed_size = True
 
     def __post_init__(self) -> None:

@@ -45,6 +45,8 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
     """
 
     name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names that documents may have; none is ever written."""
 
     # The document
 
@@ -64,7 +66,7 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
             The document is malformed, of another codec, or has a configuration that the codec cannot have.
         """
         document = parse_extension(data, what="a codec", ignorable=True)
-        if document["name"] != cls.name:
+        if document["name"] not in (cls.name, *cls.aliases):
             raise MetadataError(f"{document['name']!r} is not the codec {cls.name!r}", at="/name")
         configuration = dict(cast("Mapping[str, JSON]", document.get("configuration", {})))
         known = [item for item in fields(cast(Any, cls)) if item.init]

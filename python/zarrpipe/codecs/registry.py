@@ -17,11 +17,26 @@ __all__ = ["BUILT_IN", "get_codec_class", "register_codec", "unregister_codec"]
 
 BUILT_IN: dict[str, tuple[str, str]] = {
     "bytes": ("zarrpipe.codecs.bytes", "BytesCodec"),
+    "endian": ("zarrpipe.codecs.bytes", "BytesCodec"),
     "transpose": ("zarrpipe.codecs.transpose", "TransposeCodec"),
     "gzip": ("zarrpipe.codecs.gzip", "GzipCodec"),
     "zstd": ("zarrpipe.codecs.zstd", "ZstdCodec"),
     "blosc": ("zarrpipe.codecs.blosc", "BloscCodec"),
     "crc32c": ("zarrpipe.codecs.crc32c", "Crc32cCodec"),
+    "conditional": ("zarrpipe.codecs.conditional", "ConditionalCodec"),
+    "numcodecs.adler32": ("zarrpipe.codecs.numcodecs", "Adler32"),
+    "numcodecs.blosc": ("zarrpipe.codecs.numcodecs", "Blosc"),
+    "numcodecs.bz2": ("zarrpipe.codecs.numcodecs", "BZ2"),
+    "numcodecs.crc32": ("zarrpipe.codecs.numcodecs", "CRC32"),
+    "numcodecs.crc32c": ("zarrpipe.codecs.numcodecs", "CRC32C"),
+    "numcodecs.fletcher32": ("zarrpipe.codecs.numcodecs", "Fletcher32"),
+    "numcodecs.gzip": ("zarrpipe.codecs.numcodecs", "GZip"),
+    "numcodecs.jenkins_lookup3": ("zarrpipe.codecs.numcodecs", "JenkinsLookup3"),
+    "numcodecs.lz4": ("zarrpipe.codecs.numcodecs", "LZ4"),
+    "numcodecs.lzma": ("zarrpipe.codecs.numcodecs", "LZMA"),
+    "numcodecs.shuffle": ("zarrpipe.codecs.numcodecs", "Shuffle"),
+    "numcodecs.zlib": ("zarrpipe.codecs.numcodecs", "Zlib"),
+    "numcodecs.zstd": ("zarrpipe.codecs.numcodecs", "Zstd"),
     "sharding_indexed": ("zarrpipe.codecs.sharding_indexed", "ShardingCodec"),
 }
 """Module and class by name. By name, because the sharding codec itself needs the registry."""
@@ -34,6 +49,12 @@ _KNOWN_ELSEWHERE = {
     "imagecodecs_": "numcodecs imagecodecs",
     "numcodecs.": "zarrpipe[numcodecs]",
 }
+
+# Names whose codecs nobody offers as a library that can be built in, and why.
+_NOT_OFFERED = dict.fromkeys(
+    ("gdeflate", "zarrs.gdeflate"),
+    "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
+)
 
 _registered: dict[str, type[Any]] = {}
 
@@ -98,6 +119,8 @@ def _as_class(found: Any) -> type[Any]:
 
 
 def _unknown(key: str) -> str:
+    if key in _NOT_OFFERED:
+        return f"the codec {key!r} is not implemented: {_NOT_OFFERED[key]}"
     for start, package in _KNOWN_ELSEWHERE.items():
         if key.startswith(start):
             return f"the codec {key!r} is not built in, nor found in an installed package: pip install {package}"

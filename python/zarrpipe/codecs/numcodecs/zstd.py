@@ -1,0 +1,54 @@
+"""`numcodecs.zstd`: the codec `zstd` with numcodecs' defaults.
+
+In JSON: ``{"name": "numcodecs.zstd", "configuration": {"level": 0, "checksum": false}}``.
+
+Source: zarr-extensions, "numcodecs.zstd"
+(https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/numcodecs.zstd); RFC 8878.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from zarrpipe.abc.buffer import Buffer
+from zarrpipe.abc.codec import BytesBytesCodec
+from zarrpipe.codecs.native import NativeCodec, check_integer
+from zarrpipe.errors import MetadataError
+
+__all__ = ["Zstd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zstd(NativeCodec[Buffer, Buffer], BytesBytesCodec):
+    """Compression by Zstandard.
+
+    Parameters
+    ----------
+    level : int
+        From -131072, the fastest, to 22, the smallest; 0 is the library's default, 3. As in numcodecs, more counts
+        as 22 and less as -131072.
+    checksum : bool
+        Whether each frame has a checksum of what it holds.
+
+    Raises
+    ------
+    MetadataError
+        The level is no integer, or `checksum` is not a bool.
+
+    Examples
+    --------
+    >>> Zstd(level=9).to_dict()
+    {'name': 'numcodecs.zstd', 'configuration': {'level': 9, 'checksum': False}}
+    """
+
+    level: int = 0
+    checksum: bool = False
+
+    name: ClassVar[str] = "numcodecs.zstd"
+    is_fixed_size = False
+
+    def __post_init__(self) -> None:
+        check_integer(self.level, "the level of zstd", -(2**31), 2**31 - 1)
+        if not isinstance(self.checksum, bool):
+            raise MetadataError(f"checksum is true or false, not {self.checksum!r}")
