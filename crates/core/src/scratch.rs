@@ -156,6 +156,14 @@ impl<'a> Bytes<'a> {
         Ok(scratch.into())
     }
 
+    /// The bytes with `head` in front of them.
+    pub fn with_head(self, head: &[u8]) -> Result<Bytes<'a>> {
+        let mut scratch = take(head.len() + self.len())?;
+        scratch[..head.len()].copy_from_slice(head);
+        scratch[head.len()..].copy_from_slice(&self);
+        Ok(scratch.into())
+    }
+
     /// Bytes that borrow nothing.
     pub fn into_owned(self) -> Result<Bytes<'static>> {
         match self {

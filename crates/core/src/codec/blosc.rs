@@ -2,7 +2,7 @@
 //!
 //! <https://zarr-specs.readthedocs.io/en/latest/v3/codecs/blosc/index.html>
 //!
-//! Names: `blosc`.
+//! Names: `blosc`; `numcodecs.blosc`, below.
 //!
 //! ```json
 //! {"name": "blosc", "configuration":
@@ -12,6 +12,9 @@
 //! `cname` is one of lz4, lz4hc, blosclz, zstd, snappy, zlib; `clevel` 0 to 9; `shuffle` noshuffle, shuffle or
 //! bitshuffle; `blocksize` in bytes, 0 = chosen by blosc. Where `typesize` is absent or null it is the item's size;
 //! where `shuffle` is, it is bitshuffle for items of one byte, else shuffle. The evolved document records the choice.
+//!
+//! `numcodecs.blosc` says `shuffle` in numbers: 0 none, 1 by byte, 2 by bit, -1 by bit for items of one byte, else by byte.
+//! Where they are absent, `cname` is lz4, `clevel` 5, `shuffle` 1; an absent `typesize` stays absent in the document.
 //!
 //! C-Blosc trusts much of what a buffer says of itself and is not told how long the buffer is. So `Buffer::check`
 //! follows each offset and size first, and C sees only buffers in which all of them stay inside.
@@ -35,6 +38,8 @@ const OVERHEAD: usize = blosc_src::BLOSC_MAX_OVERHEAD as usize;
 const MAX_NBYTES: usize = blosc_src::BLOSC_MAX_BUFFERSIZE as usize;
 
 struct Blosc {
+    name: &'static str,
+    json: Value,
     typesize: usize,
     compressor: Compressor,
     clevel: i32,
@@ -81,13 +86,51 @@ impl Compressor {
 
 pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
     document.only(&["typesize", "cname", "clevel", "shuffle", "blocksize"])?;
+    let typesize = parse_typesize(document, spec)?;
+    let compressor = parse_compressor(document, None)?;
+    let clevel = document.integer("clevel", 0, 9, None)? as i32;
+    let shuffle = parse_shuffle(document, spec)?;
+    let blocksize = parse_blocksize(document)?;
     Ok(Stage::BytesBytes(Arc::new(Blosc {
-        typesize: parse_typesize(document, spec)?,
-        compressor: parse_compressor(document)?,
-        clevel: document.integer("clevel", 0, 9, None)? as i32,
-        shuffle: parse_shuffle(document, spec)?,
-        blocksize: document.integer("blocksize", 0, i64::from(i32::MAX), Some(0))? as usize,
+        name: "blosc",
+        json: json!({"name": "blosc", "configuration": {
+            "typesize": typesize,
+            "cname": compressor.name(),
+            "clevel": clevel,
+            "shuffle": shuffle.name,
+            "blocksize": blocksize,
+        }}),
+        typesize,
+        compressor,
+        clevel,
+        shuffle,
+        blocksize,
     })))
+}
+
+/// `numcodecs.blosc`: other defaults, and numbers for the shuffles.
+pub fn compile_numcodecs(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
+    document.only(&["typesize", "cname", "clevel", "shuffle", "blocksize"])?;
+    let typesize = parse_typesize(document, spec)?;
+    let shuffle = match document.integer("shuffle", -1, 2, Some(1))? {
+        0 => NO_SHUFFLE,
+        2 => BIT_SHUFFLE,
+        -1 if typesize == 1 => BIT_SHUFFLE,
+        _ => BYTE_SHUFFLE,
+    };
+    Ok(Stage::BytesBytes(Arc::new(Blosc {
+        name: "numcodecs.blosc",
+        json: document.to_json(),
+        typesize,
+        compressor: parse_compressor(document, Some(COMPRESSORS[0]))?,
+        clevel: document.integer("clevel", 0, 9, Some(5))? as i32,
+        shuffle,
+        blocksize: parse_blocksize(document)?,
+    })))
+}
+
+fn parse_blocksize(document: &Document<'_>) -> Result<usize> {
+    Ok(document.integer("blocksize", 0, i64::from(i32::MAX), Some(0))? as usize)
 }
 
 fn parse_typesize(document: &Document<'_>, spec: &ChunkSpec) -> Result<usize> {
@@ -97,11 +140,13 @@ fn parse_typesize(document: &Document<'_>, spec: &ChunkSpec) -> Result<usize> {
     }
 }
 
-fn parse_compressor(document: &Document<'_>) -> Result<Compressor> {
-    let name = document.get("cname").and_then(Value::as_str);
-    let found = COMPRESSORS
-        .into_iter()
-        .find(|compressor| Some(compressor.name()) == name);
+fn parse_compressor(document: &Document<'_>, default: Option<Compressor>) -> Result<Compressor> {
+    let found = match document.get("cname") {
+        None => default,
+        Some(name) => COMPRESSORS
+            .into_iter()
+            .find(|compressor| Some(compressor.name()) == name.as_str()),
+    };
     found.ok_or_else(|| document.invalid("cname", "one of lz4, lz4hc, blosclz, zstd, snappy, zlib"))
 }
 
@@ -153,17 +198,11 @@ impl Blosc {
 
 impl Codec for Blosc {
     fn name(&self) -> &str {
-        "blosc"
+        self.name
     }
 
     fn to_json(&self) -> Value {
-        json!({"name": "blosc", "configuration": {
-            "typesize": self.typesize,
-            "cname": self.compressor.name(),
-            "clevel": self.clevel,
-            "shuffle": self.shuffle.name,
-            "blocksize": self.blocksize,
-        }})
+        self.json.clone()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -452,6 +491,52 @@ mod tests {
                     "{cname} {shuffle}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_name_of_numcodecs() {
+        for (configuration, item_nbytes, same) in [
+            (json!({}), 4, codec_of("lz4", 5, "shuffle", 4, 0)),
+            (
+                json!({"cname": "zstd", "shuffle": 0}),
+                4,
+                codec_of("zstd", 5, "noshuffle", 4, 0),
+            ),
+            (
+                json!({"clevel": 1, "shuffle": 2}),
+                2,
+                codec_of("lz4", 1, "bitshuffle", 2, 0),
+            ),
+            (
+                json!({"shuffle": -1, "blocksize": 4096}),
+                1,
+                codec_of("lz4", 5, "bitshuffle", 1, 4096),
+            ),
+            (
+                json!({"shuffle": -1, "typesize": 8}),
+                1,
+                codec_of("lz4", 5, "shuffle", 8, 0),
+            ),
+        ] {
+            let json = json!({"name": "numcodecs.blosc", "configuration": configuration});
+            let alias = compile_bytes_bytes(compile_numcodecs, &json, &spec_of(&[1], item_nbytes));
+            let data = ramp(50_000);
+            assert_eq!(roundtrip(&*alias, &data), roundtrip(&*same, &data), "{json}");
+        }
+        for (member, wrong) in [
+            ("shuffle", json!("shuffle")),
+            ("shuffle", json!(3)),
+            ("cname", json!("lzo")),
+            ("cname", json!(null)),
+            ("clevel", json!(10)),
+            ("typesize", json!(0)),
+            ("threads", json!(1)),
+        ] {
+            let json = json!({"name": "numcodecs.blosc", "configuration": {member: wrong}});
+            let error = compile_error(compile_numcodecs, &json, &spec_of(&[1], 4));
+            assert_eq!(error.kind(), Kind::Metadata);
+            assert!(error.detail().contains(member), "{error}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! <https://zarr-specs.readthedocs.io/en/latest/v3/codecs/gzip/index.html>, RFC 1952
 //!
-//! Names: `gzip`.
+//! Names: `gzip`; `numcodecs.gzip`, whose `level` may be absent (1) or -1 (6).
 //!
 //! ```json
 //! {"name": "gzip", "configuration": {"level": 5}}
@@ -12,48 +12,50 @@
 //! Several members are read, as the RFC asks; anything else behind a member, zeros too, is an error.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::ffi::c_void;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
-use libdeflate_sys as ffi;
 use serde_json::{Value, json};
 
+use super::deflate::{self, Decompressor, Format, crc32};
 use super::output::Output;
-use super::{BytesBytesCodec, Codec, Document, Expect, Stage, context};
+use super::{BytesBytesCodec, Codec, Document, Expect, Stage};
 use crate::error::{Error, Result};
 use crate::limits::{max_compressed_nbytes, verify_checksums};
-use crate::scratch::{self, Bytes, Scratch};
+use crate::scratch::Bytes;
 use crate::spec::ChunkSpec;
 
 struct Gzip {
+    name: &'static str,
     level: i32,
 }
 
 pub fn compile(document: &Document<'_>, _spec: &ChunkSpec) -> Result<Stage> {
     document.only(&["level"])?;
     let level = document.integer("level", 0, 9, None)? as i32;
-    Ok(Stage::BytesBytes(Arc::new(Gzip { level })))
+    Ok(Stage::BytesBytes(Arc::new(Gzip { name: "gzip", level })))
+}
+
+/// `numcodecs.gzip`: the same with a default level.
+pub fn compile_numcodecs(document: &Document<'_>, _spec: &ChunkSpec) -> Result<Stage> {
+    document.only(&["level"])?;
+    Ok(Stage::BytesBytes(Arc::new(Gzip {
+        name: "numcodecs.gzip",
+        level: deflate::numcodecs_level(document)?,
+    })))
 }
 
 impl Codec for Gzip {
     fn name(&self) -> &str {
-        "gzip"
+        self.name
     }
 
     fn to_json(&self) -> Value {
-        json!({"name": "gzip", "configuration": {"level": self.level}})
+        json!({"name": self.name, "configuration": {"level": self.level}})
     }
 
     fn as_any(&self) -> &dyn Any {
         self
     }
-}
-
-thread_local! {
-    static COMPRESSOR: Cell<Option<Compressor>> = const { Cell::new(None) };
-    static DECOMPRESSOR: Cell<Option<Decompressor>> = const { Cell::new(None) };
 }
 
 impl BytesBytesCodec for Gzip {
@@ -62,11 +64,7 @@ impl BytesBytesCodec for Gzip {
     }
 
     fn encode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>> {
-        let kept = context::take(&COMPRESSOR).filter(|kept| kept.level == self.level);
-        let mut compressor = kept.map_or_else(|| Compressor::new(self.level), Ok)?;
-        let encoded = compressor.compress(&data)?;
-        context::put_back(&COMPRESSOR, compressor);
-        Ok(encoded.into())
+        deflate::compress(&data, self.level, Format::Gzip)
     }
 
     fn decode<'a>(&self, data: Bytes<'a>, expect: Expect) -> Result<Bytes<'a>> {
@@ -75,13 +73,13 @@ impl BytesBytesCodec for Gzip {
 }
 
 fn decode_members(data: &[u8], expect: Expect, verify: bool) -> Result<Bytes<'static>> {
-    let mut decompressor = context::take(&DECOMPRESSOR).map_or_else(Decompressor::new, Ok)?;
+    let mut decompressor = Decompressor::take()?;
     let mut output = Output::new(expect, data.len())?;
     let mut rest = decode_member(&mut decompressor, data, &mut output, verify)?;
     while !rest.is_empty() {
         rest = decode_member(&mut decompressor, rest, &mut output, verify)?;
     }
-    context::put_back(&DECOMPRESSOR, decompressor);
+    decompressor.put_back();
     output.finish()
 }
 
@@ -96,12 +94,7 @@ fn decode_member<'d>(
 ) -> Result<&'d [u8]> {
     let body = Header::skip(data)?;
     let deflated_end = body.len().checked_sub(FOOTER_NBYTES).ok_or_else(cut_short)?;
-    let (read, written) = loop {
-        match decompressor.inflate(&body[..deflated_end], output.free())? {
-            Some(done) => break done,
-            None => output.grow()?,
-        }
-    };
+    let (read, written) = decompressor.inflate(&body[..deflated_end], output)?;
     let (footer, rest) = body[read..]
         .split_first_chunk::<FOOTER_NBYTES>()
         .ok_or_else(cut_short)?;
@@ -184,110 +177,6 @@ impl<'d> Header<'d> {
         self.rest = rest;
         Ok(*taken)
     }
-}
-
-struct Compressor {
-    raw: NonNull<ffi::libdeflate_compressor>,
-    level: i32,
-}
-
-impl Compressor {
-    fn new(level: i32) -> Result<Self> {
-        // SAFETY: a plain constructor; null where there is no memory.
-        let raw = unsafe { ffi::libdeflate_alloc_compressor(level) };
-        match NonNull::new(raw) {
-            Some(raw) => Ok(Compressor { raw, level }),
-            None => Err(Error::new(
-                crate::error::Kind::Memory,
-                "no memory for a gzip compressor",
-            )),
-        }
-    }
-
-    fn compress(&mut self, data: &[u8]) -> Result<Scratch> {
-        // SAFETY: `raw` is a live compressor.
-        let bound = unsafe { ffi::libdeflate_gzip_compress_bound(self.raw.as_ptr(), data.len()) };
-        let mut out = scratch::take(bound)?;
-        // SAFETY: `raw` is a live compressor that this thread alone uses; the input is readable and the output
-        // writable for the lengths given, and they do not overlap.
-        let nbytes = unsafe {
-            ffi::libdeflate_gzip_compress(
-                self.raw.as_ptr(),
-                data.as_ptr().cast::<c_void>(),
-                data.len(),
-                out.as_mut_ptr().cast::<c_void>(),
-                out.len(),
-            )
-        };
-        if nbytes == 0 {
-            return Err(Error::internal(format!(
-                "gzip: {} bytes do not fit in {bound}",
-                data.len()
-            )));
-        }
-        out.truncate(nbytes);
-        Ok(out)
-    }
-}
-
-impl Drop for Compressor {
-    fn drop(&mut self) {
-        // SAFETY: `raw` came from `libdeflate_alloc_compressor` and is freed once.
-        unsafe { ffi::libdeflate_free_compressor(self.raw.as_ptr()) }
-    }
-}
-
-struct Decompressor {
-    raw: NonNull<ffi::libdeflate_decompressor>,
-}
-
-impl Decompressor {
-    fn new() -> Result<Self> {
-        // SAFETY: a plain constructor; null where there is no memory.
-        let raw = unsafe { ffi::libdeflate_alloc_decompressor() };
-        match NonNull::new(raw) {
-            Some(raw) => Ok(Decompressor { raw }),
-            None => Err(Error::new(
-                crate::error::Kind::Memory,
-                "no memory for a gzip decompressor",
-            )),
-        }
-    }
-
-    /// Inflates the stream at the start of `data`: the bytes read and written, or None if `out` is too small.
-    fn inflate(&mut self, data: &[u8], out: &mut [u8]) -> Result<Option<(usize, usize)>> {
-        let (mut read, mut written) = (0, 0);
-        // SAFETY: `raw` is a live decompressor that this thread alone uses; the input is readable and the output
-        // writable for the lengths given, they do not overlap, and both counts have a place to go.
-        let code = unsafe {
-            ffi::libdeflate_deflate_decompress_ex(
-                self.raw.as_ptr(),
-                data.as_ptr().cast::<c_void>(),
-                data.len(),
-                out.as_mut_ptr().cast::<c_void>(),
-                out.len(),
-                &raw mut read,
-                &raw mut written,
-            )
-        };
-        match code {
-            ffi::libdeflate_result_LIBDEFLATE_SUCCESS => Ok(Some((read, written))),
-            ffi::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Ok(None),
-            _ => Err(Error::corrupt("the deflate stream is corrupt or cut short")),
-        }
-    }
-}
-
-impl Drop for Decompressor {
-    fn drop(&mut self) {
-        // SAFETY: `raw` came from `libdeflate_alloc_decompressor` and is freed once.
-        unsafe { ffi::libdeflate_free_decompressor(self.raw.as_ptr()) }
-    }
-}
-
-fn crc32(data: &[u8]) -> u32 {
-    // SAFETY: the pointer is readable for the length given.
-    unsafe { ffi::libdeflate_crc32(0, data.as_ptr().cast::<c_void>(), data.len()) }
 }
 
 #[cfg(test)]
@@ -414,6 +303,24 @@ mod tests {
         let bomb = codec(9).encode(Bytes::Borrowed(&vec![0; 64 << 20])).unwrap().to_vec();
         for expect in [Expect::Exactly(1000), Expect::AtMost(1000), Expect::AtMost(1 << 20)] {
             assert_eq!(decode(&bomb, expect).unwrap_err().kind(), Kind::Size);
+        }
+    }
+
+    #[test]
+    fn the_name_of_numcodecs() {
+        for (configuration, written, level) in [
+            (json!({}), 1, 1),
+            (json!({"level": 9}), 9, 9),
+            (json!({"level": -1}), -1, 6),
+        ] {
+            let json = json!({"name": "numcodecs.gzip", "configuration": configuration});
+            let alias = compile_bytes_bytes(compile_numcodecs, &json, &spec_of(&[1], 1));
+            let data = ramp(50_000);
+            assert_eq!(roundtrip(&*alias, &data), roundtrip(&*codec(level), &data));
+            assert_eq!(
+                alias.to_json(),
+                json!({"name": "numcodecs.gzip", "configuration": {"level": written}})
+            );
         }
     }
 

@@ -125,6 +125,22 @@ pub fn torture(codec: &dyn BytesBytesCodec, good: &[u8], len: usize) -> usize {
     accepted
 }
 
+/// Every change of a bit is found, or changes nothing in what comes out. Gives how many were accepted.
+///
+/// For formats with a checksum of the content, but with parts that do not matter for it.
+pub fn nothing_wrong_is_accepted(codec: &dyn BytesBytesCodec, good: &[u8], data: &[u8]) -> usize {
+    let mut accepted = 0;
+    for bit in 0..8 * good.len() {
+        let mut bad = good.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(out) = codec.decode(Bytes::Borrowed(&bad), Expect::Exactly(data.len())) {
+            assert!(*out == *data, "bit {bit}");
+            accepted += 1;
+        }
+    }
+    accepted
+}
+
 fn attempt(codec: &dyn BytesBytesCodec, input: &[u8], len: usize) -> bool {
     let input = Guarded::new(input);
     let decode = |expect: Expect, fill: u8| {

@@ -3,16 +3,29 @@
 //! To add a codec: write `codec/<spec name>.rs` with a type that implements one of the traits and a `compile`
 //! function, and list the names that it answers to in `compile` below.
 
+pub mod adler32;
 pub mod blosc;
 pub mod bytes;
+pub mod bz2;
+mod checksum;
+pub mod conditional;
 mod context;
+pub mod crc32;
 pub mod crc32c;
+mod deflate;
+pub mod fletcher32;
 pub mod gzip;
 #[cfg(test)]
 mod hostile;
+pub mod jenkins_lookup3;
+pub mod lz4;
+pub mod lzma;
 mod output;
 pub mod sharding_indexed;
+pub mod shuffle;
+mod stream;
 pub mod transpose;
+pub mod zlib;
 pub mod zstd;
 
 use std::any::Any;
@@ -266,13 +279,30 @@ impl<'d> Document<'d> {
 pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Stage> {
     let document = Document::parse(json)?;
     let stage = match document.name {
-        "bytes" => bytes::compile(&document, spec),
+        "bytes" | "endian" => bytes::compile(&document, spec),
         "transpose" => transpose::compile(&document, spec),
         "sharding_indexed" => sharding_indexed::compile(&document, spec, depth, resolve),
         "blosc" => blosc::compile(&document, spec),
         "gzip" => gzip::compile(&document, spec),
         "zstd" => zstd::compile(&document, spec),
         "crc32c" => crc32c::compile(&document, spec),
+        "conditional" => conditional::compile(&document, spec, depth, resolve),
+        "numcodecs.adler32" => adler32::compile(&document, spec),
+        "numcodecs.blosc" => blosc::compile_numcodecs(&document, spec),
+        "numcodecs.bz2" => bz2::compile(&document, spec),
+        "numcodecs.crc32" => crc32::compile(&document, spec),
+        "numcodecs.crc32c" => crc32c::compile_numcodecs(&document, spec),
+        "numcodecs.fletcher32" => fletcher32::compile(&document, spec),
+        "numcodecs.gzip" => gzip::compile_numcodecs(&document, spec),
+        "numcodecs.jenkins_lookup3" => jenkins_lookup3::compile(&document, spec),
+        "numcodecs.lz4" => lz4::compile(&document, spec),
+        "numcodecs.lzma" => lzma::compile(&document, spec),
+        "numcodecs.shuffle" => shuffle::compile(&document, spec),
+        "numcodecs.zlib" => zlib::compile(&document, spec),
+        "numcodecs.zstd" => zstd::compile_numcodecs(&document, spec),
+        "gdeflate" | "zarrs.gdeflate" => Err(Error::unsupported(
+            "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
+        )),
         _ => resolve(json, spec),
     };
     stage.map_err(|error| error.in_codec(document.name, 0))
@@ -281,10 +311,25 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
 /// The names of the table.
 pub const BUILT_IN: &[&str] = &[
     "bytes",
+    "endian",
     "transpose",
     "sharding_indexed",
     "blosc",
     "gzip",
     "zstd",
     "crc32c",
+    "conditional",
+    "numcodecs.adler32",
+    "numcodecs.blosc",
+    "numcodecs.bz2",
+    "numcodecs.crc32",
+    "numcodecs.crc32c",
+    "numcodecs.fletcher32",
+    "numcodecs.gzip",
+    "numcodecs.jenkins_lookup3",
+    "numcodecs.lz4",
+    "numcodecs.lzma",
+    "numcodecs.shuffle",
+    "numcodecs.zlib",
+    "numcodecs.zstd",
 ];

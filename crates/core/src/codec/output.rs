@@ -1,8 +1,8 @@
-//! Where a decoder of unknown output size writes: a buffer of the exact size where that is known, else one that grows
+//! Where a coder of unknown output size writes: a buffer of the exact size where that is known, else one that grows
 //! with what really comes out, up to the limit. What a stream claims never decides what is allocated.
 
 use super::Expect;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scratch::{self, Bytes, Scratch};
 
 const FIRST_NBYTES: usize = 1 << 16;
@@ -19,6 +19,11 @@ impl Output {
             Expect::Exactly(nbytes) => nbytes,
             Expect::AtMost(limit) => limit.min(input_nbytes.saturating_mul(4).max(FIRST_NBYTES)),
         };
+        Output::with_room(first, expect)
+    }
+
+    /// With room for `first` bytes before it grows.
+    pub fn with_room(first: usize, expect: Expect) -> Result<Self> {
         Ok(Output {
             buffer: scratch::take(first)?,
             filled: 0,
@@ -38,12 +43,21 @@ impl Output {
         &self.buffer[from..self.filled]
     }
 
+    pub fn can_grow(&self) -> bool {
+        self.buffer.len() < self.expect.limit()
+    }
+
+    /// The error for more data than there can rightly be.
+    pub fn overflow(&self) -> Error {
+        self.expect.overflow()
+    }
+
     /// Makes more room, or says that there is more data than there can rightly be.
     pub fn grow(&mut self) -> Result<()> {
-        let (len, limit) = (self.buffer.len(), self.expect.limit());
-        if len >= limit {
-            return Err(self.expect.overflow());
+        if !self.can_grow() {
+            return Err(self.overflow());
         }
+        let (len, limit) = (self.buffer.len(), self.expect.limit());
         let mut larger = scratch::take(len.saturating_mul(2).min(limit))?;
         larger[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
         self.buffer = larger;

@@ -2,7 +2,7 @@
 //!
 //! <https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/zstd>, RFC 8878
 //!
-//! Names: `zstd`.
+//! Names: `zstd`; `numcodecs.zstd`, whose `level` may be absent (0) and is brought into the range.
 //!
 //! ```json
 //! {"name": "zstd", "configuration": {"level": 3, "checksum": false}}
@@ -38,29 +38,43 @@ const BLOCK_NBYTES: usize = 1 << 20;
 /// A context that has grown above this (high levels) is freed after use.
 const KEPT_CONTEXT_NBYTES: usize = 8 << 20;
 
+const MIN_LEVEL: i64 = -131_072;
+const MAX_LEVEL: i64 = 22;
+
 struct Zstd {
+    name: &'static str,
     level: i32,
     checksum: bool,
 }
 
 pub fn compile(document: &Document<'_>, _spec: &ChunkSpec) -> Result<Stage> {
+    stage(document, "zstd", document.integer("level", MIN_LEVEL, MAX_LEVEL, None)?)
+}
+
+/// `numcodecs.zstd`: the same with a default level.
+pub fn compile_numcodecs(document: &Document<'_>, _spec: &ChunkSpec) -> Result<Stage> {
+    let level = document.integer("level", i32::MIN.into(), i32::MAX.into(), Some(0))?;
+    stage(document, "numcodecs.zstd", level.clamp(MIN_LEVEL, MAX_LEVEL))
+}
+
+fn stage(document: &Document<'_>, name: &'static str, level: i64) -> Result<Stage> {
     document.only(&["level", "checksum"])?;
-    let level = document.integer("level", -131_072, 22, None)? as i32;
     let checksum = match document.get("checksum") {
         None => false,
         Some(Value::Bool(checksum)) => *checksum,
         Some(_) => return Err(document.invalid("checksum", "true or false")),
     };
-    Ok(Stage::BytesBytes(Arc::new(Zstd { level, checksum })))
+    let level = level as i32;
+    Ok(Stage::BytesBytes(Arc::new(Zstd { name, level, checksum })))
 }
 
 impl Codec for Zstd {
     fn name(&self) -> &str {
-        "zstd"
+        self.name
     }
 
     fn to_json(&self) -> Value {
-        json!({"name": "zstd", "configuration": {"level": self.level, "checksum": self.checksum}})
+        json!({"name": self.name, "configuration": {"level": self.level, "checksum": self.checksum}})
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -571,6 +585,26 @@ mod tests {
         let error = cancel::with(&flag, || codec(3, false).encode(Bytes::Borrowed(&data)).err()).unwrap();
         assert_eq!(error.kind(), Kind::Cancelled);
         roundtrip(&*codec(3, false), &data);
+    }
+
+    #[test]
+    fn the_name_of_numcodecs() {
+        for (configuration, level, checksum) in [
+            (json!({}), 0, false),
+            (json!({"level": -5, "checksum": true}), -5, true),
+            (json!({"level": 25}), 22, false),
+            (json!({"level": -131_073}), -131_072, false),
+        ] {
+            let json = json!({"name": "numcodecs.zstd", "configuration": configuration});
+            let alias = compile_bytes_bytes(compile_numcodecs, &json, &spec_of(&[1], 1));
+            let data = ramp(5000);
+            assert_eq!(roundtrip(&*alias, &data), roundtrip(&*codec(level, checksum), &data));
+            let configuration = json!({"level": level, "checksum": checksum});
+            assert_eq!(
+                alias.to_json(),
+                json!({"name": "numcodecs.zstd", "configuration": configuration})
+            );
+        }
     }
 
     #[test]
