@@ -54,7 +54,10 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
         """Return the codec's document."""
         configuration = {item.name: getattr(self, item.name) for item in fields(cast(Any, self))}
         configuration = {name: value for name, value in configuration.items() if value is not None}
-        return {"name": self.name, "configuration": configuration} if configuration else {"name": self.name}
+        # Those of numcodecs have one always: zarr-python does not read them without.
+        if configuration or self.name.startswith("numcodecs."):
+            return {"name": self.name, "configuration": configuration}
+        return {"name": self.name}
 
     @classmethod
     def from_dict(cls, data: dict[str, JSON]) -> Self:

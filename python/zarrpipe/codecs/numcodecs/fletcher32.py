@@ -21,14 +21,14 @@ __all__ = ["Fletcher32"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fletcher32(NativeCodec[Buffer, Buffer], BytesBytesCodec):
-    """A Fletcher-32 checksum of the bytes as 16-bit words, behind them.
+    """The Fletcher-32 checksum of HDF5 behind the bytes.
 
-    An odd last byte counts as a word whose upper half is zero.
+    It is that of the bytes as 16-bit words, big-endian; an odd last byte counts as a word whose lower half is zero.
 
     Examples
     --------
     >>> Fletcher32().to_dict()
-    {'name': 'numcodecs.fletcher32'}
+    {'name': 'numcodecs.fletcher32', 'configuration': {}}
     """
 
     name: ClassVar[str] = "numcodecs.fletcher32"

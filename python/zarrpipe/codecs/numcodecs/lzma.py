@@ -20,6 +20,8 @@ from zarrpipe.errors import MetadataError
 
 __all__ = ["LZMA"]
 
+_EXTREME = 1 << 31
+
 
 @dataclass(frozen=True, kw_only=True)
 class LZMA(NativeCodec[Buffer, Buffer], BytesBytesCodec):
@@ -61,7 +63,8 @@ class LZMA(NativeCodec[Buffer, Buffer], BytesBytesCodec):
         if self.check not in (-1, 0, 1, 4, 10):
             raise MetadataError(f"check is one of -1, 0, 1, 4, 10, not {self.check!r}")
         if self.preset is not None:
-            check_integer(self.preset, "preset", 0, 9 | 1 << 31)
+            check_integer(self.preset, "preset", 0, 9 | _EXTREME)
+            check_integer(self.preset & ~_EXTREME, "preset, without the slower variant's bit,", 0, 9)
         if self.filters is not None:
             object.__setattr__(self, "filters", _parse_filters(self.filters))
 
