@@ -212,7 +212,7 @@ mod tests {
     fn a_checksum_is_always_applied() {
         let codec = codec(&json!({"codecs": ["crc32c"], "header_bits": 16}));
         let encoded = roundtrip(&*codec, b"123456789");
-        assert_eq!(encoded, b"\x01\0123456789\x83\x92\x06\xe3");
+        assert_eq!(encoded, b"\x01\x00123456789\x83\x92\x06\xe3");
         assert_eq!(codec.encoded_nbytes(9), None);
     }
 
