@@ -192,7 +192,7 @@ CHAINS: dict[str, tuple[list[Any], str, str]] = {
     "array codec behind bytes": ([BYTES, TRANSPOSE], "/1", "transpose"),
     "array codec last": ([BYTES, GZIP, TRANSPOSE], "/2", "transpose"),
     "unknown": ([BYTES, {"name": "example.secret"}], "/1", "example.secret"),
-    "numcodecs": ([BYTES, codec("numcodecs.msgpack2")], "/1", "numcodecs"),
+    "numcodecs": ([BYTES, codec("numcodecs.imagecodecs_jpeg")], "/1", "numcodecs"),
     "pickle": ([{"name": "numcodecs.pickle"}, BYTES], "/0", "pickle"),
     "bytes without endian": ([{"name": "bytes"}], "/0", "endian"),
     "bytes endian": ([codec("bytes", endian="middle")], "/0", "endian"),
