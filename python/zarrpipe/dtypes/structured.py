@@ -78,6 +78,8 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
             if not isinstance(data_type, HasItemSize):
                 raise MetadataError(f"a field has a fixed size, which {data_type!r} has not", at=at)
             names.add(name)
+        if self.item_size >= 2**31:
+            raise UnsupportedError(f"NumPy has no items of {self.item_size} bytes")
 
     # The NumPy data type
 
@@ -98,11 +100,7 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
         return cls(fields=tuple(fields))
 
     def to_native_dtype(self) -> np.dtype[np.void]:
-        try:
-            return np.dtype([(name, data_type.to_native_dtype()) for name, data_type in self.fields])
-        except (ValueError, TypeError, OverflowError) as error:
-            # Such as more bytes than NumPy counts.
-            raise UnsupportedError(f"NumPy has no such structure: {error}") from error
+        return np.dtype([(name, data_type.to_native_dtype()) for name, data_type in self.fields])
 
     def _native(self) -> np.dtype[np.void]:
         """Return the NumPy data type in the host's byte order."""

@@ -126,7 +126,8 @@ class TimeDType(ZDType[TDType_co, TScalar_co], HasEndianness, HasItemSize, Gener
             raise TypeError(f"{data!r} is not a scalar of {self._native()}")
         if _is_integer(data):
             return self._counted(int(cast(Any, data)))
-        if data is None or (isinstance(data, np.datetime64 | np.timedelta64) and np.isnat(data)):
+        is_time = isinstance(data, np.datetime64 | np.timedelta64)
+        if data is None or (np.isnat(cast(Any, data)) if is_time else data == "NaT"):
             return self._counted(_NOT_A_TIME)
         try:
             return cast(TScalar_co, np.array(data, dtype=self._native())[()])
