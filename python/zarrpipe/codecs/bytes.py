@@ -17,7 +17,7 @@ from zarrpipe.abc.codec import ArrayBytesCodec
 from zarrpipe.codecs.items import chunk_form
 from zarrpipe.codecs.native import NativeCodec, check_choice
 from zarrpipe.codecs.stage import PythonStage
-from zarrpipe.dtypes import Structured
+from zarrpipe.dtypes import Struct, Structured
 from zarrpipe.spec import ArraySpec
 
 __all__ = ["BytesCodec"]
@@ -66,6 +66,8 @@ class BytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         fitting = super().evolve_from_array_spec(array_spec)
-        # Items without anything to swap have no byte order: zarr-python leaves it out of the document too.
+        # Items without anything to swap have no byte order: zarr-python leaves it out of the document too, but not
+        # where a structure has a field of several bytes.
         (_, _, swap_runs), _, _ = chunk_form(array_spec)
-        return fitting if swap_runs or fitting.endian is None else replace(fitting, endian=None)
+        has_order = swap_runs or (isinstance(array_spec.dtype, Struct) and array_spec.dtype.has_multi_byte_fields())
+        return fitting if has_order or fitting.endian is None else replace(fitting, endian=None)

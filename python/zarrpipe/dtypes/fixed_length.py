@@ -269,8 +269,10 @@ class FixedLengthUTF32(FixedLength[np.dtype[np.str_], np.str_], HasEndianness):
 
     @classmethod
     def _from_json_v2(cls, data: JSON) -> Self:
-        parsed = super()._from_json_v2(data)
-        return cls(length=parsed.length, endianness="big" if str(v2_name(data, "")).startswith(">") else "little")
+        parsed, order = super()._from_json_v2(data), str(v2_name(data, cls._zarr_v3_name))[0]
+        if order == "|":
+            raise MetadataError(f"{cls._zarr_v3_name} has a byte order, < or >")
+        return cls(length=parsed.length, endianness="big" if order == ">" else "little")
 
     def layout(self) -> Layout:
         return "opaque", self.item_size, ((0, 4, self.length),)

@@ -110,6 +110,10 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
     def item_size(self) -> int:
         return sum(cast(HasItemSize, data_type).item_size for _, data_type in self.fields)
 
+    def has_multi_byte_fields(self) -> bool:
+        """Whether a field has more than one byte: then documents name a byte order, even where nothing has one."""
+        return any(cast(HasItemSize, data_type).item_size > 1 for _, data_type in self.fields)
+
     # Names in metadata
 
     @classmethod
