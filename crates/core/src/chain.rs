@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::codec::bytes::canonical;
 use crate::codec::sharding_indexed::Sharding;
 use crate::codec::{self, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Expect, Partial, Resolve, Stage};
 use crate::copy::{self, Buffer, Direction};
@@ -253,6 +254,7 @@ impl Chain {
     /// `decode_piece` for a piece that is in the folded chunk's axes already.
     pub fn decode_folded(&self, data: Bytes<'_>, piece: &Piece, buffer: Buffer) -> Result<()> {
         if let Some(prefix) = self.decode_needed(&data, piece)? {
+            let prefix = canonical(prefix, &self.folded.layout)?;
             self.scatter(&prefix, piece, buffer, self.serializer.plain().unwrap_or(false));
             return Ok(());
         }
@@ -282,7 +284,7 @@ impl Chain {
             self.arrays.len(),
             Expect::Exactly(in_memory(self.folded.nbytes())?).check(data.len()),
         )?;
-        self.scatter(&data, piece, buffer, swap);
+        self.scatter(&canonical(data, &self.folded.layout)?, piece, buffer, swap);
         Ok(())
     }
 

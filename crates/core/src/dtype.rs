@@ -120,6 +120,16 @@ impl Kind {
         }
     }
 
+    /// The bits that no value of a byte has: all but the lowest of booleans and of types of less than eight bits.
+    ///
+    /// In memory they are clear, of signed integers too: so ml_dtypes has them, and so they are stored.
+    pub fn unused_bits(self) -> u8 {
+        match self.components() {
+            Some((scalar, _)) if scalar.bits() < 8 => u8::MAX << scalar.bits(),
+            _ => 0,
+        }
+    }
+
     /// The component, and how many of them an item has.
     pub fn components(self) -> Option<(Scalar, usize)> {
         match self {
@@ -213,6 +223,22 @@ impl Layout {
     }
 }
 
+/// Whether a byte has a bit that its data type does not use: see [`clear_unused_bits`].
+pub fn has_unused_bits(bytes: &[u8], kind: Kind) -> bool {
+    let unused = kind.unused_bits();
+    // Without an early end, so that it compiles to vector instructions.
+    unused != 0 && bytes.iter().fold(0, |all, byte| all | byte) & unused != 0
+}
+
+/// Clears the bits that the data type does not use. A boolean that is neither 0 nor 1 is true, as C and NumPy read it.
+pub fn clear_unused_bits(bytes: &mut [u8], kind: Kind) {
+    let used = !kind.unused_bits();
+    match kind {
+        Kind::Real(Scalar::Bool) => bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0)),
+        _ => bytes.iter_mut().for_each(|byte| *byte &= used),
+    }
+}
+
 /// Reverses the bytes of each component of each item: native to foreign byte order, or back.
 ///
 /// Bytes behind the last whole item are left alone.
@@ -271,6 +297,29 @@ mod swap_tests {
             swapped(8, &[(0, 4, 2)], &[0, 1, 2, 3, 4, 5, 6, 7]),
             [3, 2, 1, 0, 7, 6, 5, 4]
         );
+    }
+
+    #[test]
+    fn unused_bits() {
+        let all: Vec<u8> = (0..=255).collect();
+        for (name, used) in [("uint2", 3), ("int2", 3), ("int4", 15), ("complex:float6_e3m2fn", 63)] {
+            let kind = Kind::parse(name).unwrap();
+            let mut bytes = all.clone();
+            assert!(has_unused_bits(&bytes, kind));
+            assert!(!has_unused_bits(&bytes[..=used], kind));
+            clear_unused_bits(&mut bytes, kind);
+            assert!(
+                all.iter()
+                    .zip(&bytes)
+                    .all(|(before, after)| *after == before & used as u8)
+            );
+        }
+        let mut bytes = [0, 1, 2, 128, 255];
+        clear_unused_bits(&mut bytes, Kind::Real(Scalar::Bool));
+        assert_eq!(bytes, [0, 1, 1, 1, 1]);
+        for name in ["int8", "float8_e4m3", "complex:float8_e5m2", "uint64", "opaque"] {
+            assert!(!has_unused_bits(&all, Kind::parse(name).unwrap()));
+        }
     }
 
     #[test]

@@ -164,6 +164,18 @@ impl<'a> Bytes<'a> {
         Ok(scratch.into())
     }
 
+    /// The bytes after `change`: in place where the buffer is ours.
+    pub fn changed(self, change: impl FnOnce(&mut [u8])) -> Result<Bytes<'a>> {
+        if let Bytes::Scratch(mut scratch, range) = self {
+            change(&mut scratch[range.clone()]);
+            return Ok(Bytes::Scratch(scratch, range));
+        }
+        let mut copy = take(self.len())?;
+        copy.copy_from_slice(&self);
+        change(&mut copy);
+        Ok(copy.into())
+    }
+
     /// Bytes that borrow nothing.
     pub fn into_owned(self) -> Result<Bytes<'static>> {
         match self {

@@ -230,10 +230,16 @@ class ArrayFacts:
         """What the array is, without looking into its store."""
         return self._info()
 
+    @property
+    def _data_type_name(self) -> str:
+        # NumPy's names say the byte order and the unit, but of what NumPy does not have they say little.
+        name = self._metadata.data_type.to_json(self._metadata.zarr_format)
+        return name if isinstance(name, str) and self.dtype.kind in "VW" else str(self.dtype)
+
     def _info(self, **counted: int) -> ArrayInfo:
         return ArrayInfo(
             zarr_format=self._metadata.zarr_format,
-            data_type=str(self.dtype),
+            data_type=self._data_type_name,
             shape=self.shape,
             chunk_shape=self.chunks,
             shard_shape=self.shards,
@@ -247,7 +253,7 @@ class ArrayFacts:
         )
 
     def __repr__(self) -> str:
-        return f"<Array {self._store_path} shape={self.shape} dtype={self.dtype}>"
+        return f"<Array {self._store_path} shape={self.shape} dtype={self._data_type_name}>"
 
     # Identity
 

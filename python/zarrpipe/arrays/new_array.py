@@ -206,7 +206,7 @@ def _parse_data(
 def _native(data_type: ZDType[Any, Any]) -> ZDType[Any, Any]:
     """Return the data type in the host's byte order, as it will be when the array is opened: a document has none."""
     dtype: np.dtype[Any] = data_type.to_native_dtype()
-    return data_type if dtype.isnative else parse_dtype(dtype.newbyteorder("="))
+    return data_type if dtype.isnative else type(data_type).from_native_dtype(dtype.newbyteorder("="))
 
 
 def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[CodecLike, ...]:

@@ -23,6 +23,7 @@ from zarrpipe.cli.describe import describe, describe_array, describe_tree
 from zarrpipe.cli.sources import MemberSource, RawSource, Source, ZarrSource, npy_source
 from zarrpipe.cli.targets import export
 from zarrpipe.cli.terminal import bar, format_fields, format_nbytes
+from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import ZarrpipeError
 
 if TYPE_CHECKING:
@@ -85,10 +86,23 @@ def _extent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 
 
 def _dtype(_ctx: click.Context, _param: click.Parameter, value: str | None) -> np.dtype[Any] | None:
+    if value is None:
+        return None
     try:
-        return None if value is None else np.dtype(value)
+        return np.dtype(value)
     except TypeError:
+        pass
+    try:
+        # Zarr's names, of what NumPy does not have: bfloat16, r24.
+        dtype: np.dtype[Any] = parse_dtype(value).to_native_dtype()
+    except (TypeError, ValueError, NotImplementedError):
         raise click.BadParameter(f"{value!r} is not a NumPy data type such as <u2 or float32") from None
+    return dtype
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's short name; that of ml_dtypes where the short one means bytes."""
+    return dtype.str if np.dtype(dtype.str) == dtype else str(dtype)
 
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine to read.")
@@ -178,7 +192,7 @@ def export_(source: Path, target: Path, kind: str | None, overwrite: bool, as_js
     nbytes = export(array, target, header=kind == "npy", overwrite=overwrite, progress=bar("exporting"))
     if as_json:
         facts = {"path": str(target), "format": kind, "nbytes": nbytes}
-        _print_json({**facts, "shape": list(array.shape), "dtype": array.dtype.str})
+        _print_json({**facts, "shape": list(array.shape), "dtype": _dtype_name(array.dtype)})
     else:
         click.echo(f"{target}: {_written_shape(array.shape)} {array.dtype}, {format_nbytes(nbytes)}")
 

@@ -7,6 +7,7 @@ Source: Zarr v3 codecs, "Bytes codec" (https://zarr-specs.readthedocs.io/en/late
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -15,6 +16,8 @@ from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayBytesCodec
 from zarrpipe.codecs.items import chunk_form
 from zarrpipe.codecs.native import NativeCodec, check_choice
+from zarrpipe.codecs.stage import PythonStage
+from zarrpipe.dtypes import Struct, Structured
 from zarrpipe.spec import ArraySpec
 
 __all__ = ["BytesCodec"]
@@ -56,8 +59,17 @@ class BytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
         # In a document absence means items of one byte, not the default of new codecs.
         return {"endian": None, **configuration}
 
+    def _bound_document(self, spec: ArraySpec, stages: list[PythonStage]) -> dict[str, JSON]:
+        if self.endian is None and isinstance(spec.dtype, Structured) and spec.dtype.layout()[2]:
+            # The specification of that data type asks for both.
+            warnings.warn("bytes without endian under 'structured': taken for little-endian", UserWarning, stacklevel=2)
+            return replace(self, endian="little").to_dict()
+        return super()._bound_document(spec, stages)
+
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         fitting = super().evolve_from_array_spec(array_spec)
-        # Items without anything to swap have no byte order: zarr-python leaves it out of the document too.
+        # Items without anything to swap have no byte order: zarr-python leaves it out of the document too, but not
+        # where a structure has a field of several bytes.
         (_, _, swap_runs), _, _ = chunk_form(array_spec)
-        return fitting if swap_runs or fitting.endian is None else replace(fitting, endian=None)
+        has_order = swap_runs or (isinstance(array_spec.dtype, Struct) and array_spec.dtype.has_multi_byte_fields())
+        return fitting if has_order or fitting.endian is None else replace(fitting, endian=None)

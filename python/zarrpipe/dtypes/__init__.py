@@ -1,10 +1,12 @@
 """Data types: one module a family, and their registry."""
 
 from zarrpipe.dtypes.boolean import Bool
-from zarrpipe.dtypes.complex_floating import Complex64, Complex128
+from zarrpipe.dtypes.built_in import BUILT_IN
+from zarrpipe.dtypes.complex_floating import Complex64, Complex128, ComplexFloat32, ComplexFloat64
+from zarrpipe.dtypes.fixed_length import FixedLengthUTF32, NullTerminatedBytes, RawBits, RawBytes
 from zarrpipe.dtypes.floating import Float16, Float32, Float64
 from zarrpipe.dtypes.integer import Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64
-from zarrpipe.dtypes.numeric import HasEndianness, HasItemSize
+from zarrpipe.dtypes.numeric import HasEndianness, HasItemSize, HasLength
 from zarrpipe.dtypes.registry import (
     DataTypeRegistry,
     ZDTypeLike,
@@ -14,24 +16,38 @@ from zarrpipe.dtypes.registry import (
     parse_data_type,
     parse_dtype,
 )
+from zarrpipe.dtypes.structured import Struct, Structured
+from zarrpipe.dtypes.time import DateTime64, TimeDelta64
 from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
 
 __all__ = [
+    "BUILT_IN",
     "Bool",
     "Complex64",
     "Complex128",
+    "ComplexFloat32",
+    "ComplexFloat64",
     "DataTypeRegistry",
+    "DateTime64",
+    "FixedLengthUTF32",
     "Float16",
     "Float32",
     "Float64",
     "HasEndianness",
     "HasItemSize",
+    "HasLength",
     "Int8",
     "Int16",
     "Int32",
     "Int64",
+    "NullTerminatedBytes",
+    "RawBits",
+    "RawBytes",
+    "Struct",
+    "Structured",
     "TBaseDType",
     "TBaseScalar",
+    "TimeDelta64",
     "UInt8",
     "UInt16",
     "UInt32",

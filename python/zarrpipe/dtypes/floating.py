@@ -1,7 +1,6 @@
 """IEEE 754 floats of 16, 32 and 64 bits.
 
-Fill value in JSON: a number; ``"Infinity"`` or ``"-Infinity"``; ``"NaN"``, the positive quiet one with no payload; or
-``"0x..."``, the bits as a big-endian number, which is how any other NaN is written.
+Fill value in JSON: see `float_json`.
 
 Source: Zarr v3 core specification, "Data types" (float) and "Fill value".
 """
@@ -10,112 +9,54 @@ Source: Zarr v3 core specification, "Data types" (float) and "Fill value".
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from zarrpipe._types import JSON, ZarrFormat
+from zarrpipe.dtypes.float_json import FloatForm
 from zarrpipe.dtypes.numeric import HasEndianness, NumericDType
-from zarrpipe.errors import MetadataError
 
-__all__ = ["Float16", "Float32", "Float64", "Floating", "float_from_json", "float_to_json"]
+__all__ = ["Float16", "Float32", "Float64", "Floating"]
 
-_WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-_HEX = re.compile("0x([0-9a-fA-F]+)")
+_WORDS = ("NaN", "Infinity", "-Infinity")
 # The positive quiet NaN without payload, by item size.
 _NAN_BITS = {2: 0x7E00, 4: 0x7FC00000, 8: 0x7FF8000000000000}
 
 
-def float_from_bits(bits: int, native: np.dtype[Any]) -> np.floating[Any]:
-    """Return the float with these bits; a signalling NaN stays one."""
-    return cast("np.floating[Any]", np.array(bits, dtype=f"u{native.itemsize}").view(native)[()])
-
-
-def float_from_json(data: JSON, native: np.dtype[Any], name: str) -> np.floating[Any]:
-    """Return a float from its JSON form.
-
-    Parameters
-    ----------
-    data : JSON
-        The form.
-    native : numpy.dtype
-        float16, float32 or float64.
-    name : str
-        The data type, for the message.
-
-    Raises
-    ------
-    MetadataError
-        `data` is not a form of a float.
-    """
-    if isinstance(data, str):
-        if data == "NaN":
-            return float_from_bits(_NAN_BITS[native.itemsize], native)
-        if data in _WORDS:
-            return cast("np.floating[Any]", native.type(_WORDS[data]))
-        digits = _HEX.fullmatch(data)
-        if digits and len(digits[1]) == 2 * native.itemsize:
-            return float_from_bits(int(digits[1], 16), native)
-    elif isinstance(data, int | float) and not isinstance(data, bool):
-        return _nearest(data, native, name)
-    raise MetadataError(
-        f'the fill value of {name} is a number, "NaN", "Infinity", "-Infinity" or "0x" and '
-        f"{2 * native.itemsize} hexadecimal digits, not {data!r}"
-    )
-
-
-def _nearest(number: float, native: np.dtype[Any], name: str) -> np.floating[Any]:
-    """Return the float nearest to a number, half to even; infinity beyond the largest, as IEEE 754 rounds."""
-    try:
-        with np.errstate(over="ignore"):
-            return cast("np.floating[Any]", native.type(number))
-    except OverflowError as error:
-        raise MetadataError(f"the fill value is too large for {name}") from error
-
-
-def float_to_json(value: np.floating[Any], zarr_format: ZarrFormat) -> float | str:
-    """Return the JSON form of a float, with all its bits: the payload of a NaN too, which v2 has no form for."""
-    if np.isnan(value):
-        bits = int(np.asarray(value).view(f"u{value.itemsize}")[()])
-        if zarr_format == 2 or bits == _NAN_BITS[value.itemsize]:
-            return "NaN"
-        return f"0x{bits:0{2 * value.itemsize}x}"
-    if np.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return float(value)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Floating(NumericDType[np.dtype[Any], np.floating[Any]], HasEndianness):
+class Floating(NumericDType[np.dtype[Any], np.floating[Any]]):
     """A floating-point data type."""
+
+    @classmethod
+    def _form(cls) -> FloatForm:
+        """Return how its values are written."""
+        native = cls._native()
+        return FloatForm(cls._zarr_v3_name, native, _NAN_BITS[native.itemsize])
 
     def _check_scalar(self, data: object) -> bool:
         if isinstance(data, str):
             return data in _WORDS or _is_number(data)
-        return isinstance(data, bool | int | float | np.bool_ | np.integer | np.floating)
+        if isinstance(data, bool | int | float | np.bool_ | np.integer | np.floating):
+            return True
+        return isinstance(data, self._native().type)
 
     def cast_scalar(self, data: object) -> np.floating[Any]:
-        native = self._native()
-        if isinstance(data, native.type):
+        if isinstance(data, self._native().type):
             return cast("np.floating[Any]", data)  # keeps the payload of a NaN
         if not self._check_scalar(data):
             raise TypeError(f"{data!r} is not a number")
+        form = self._form()
         if isinstance(data, str) and data in _WORDS:
-            return float_from_json(data, native, self._zarr_v3_name)
-        number: Any = data
-        if isinstance(data, float) and np.isnan(data):
-            # Python's own NaN may have any sign; the one without payload is meant.
-            return float_from_bits(_NAN_BITS[native.itemsize], native)
-        with np.errstate(over="ignore"):
-            return cast("np.floating[Any]", native.type(number))
+            return cast("np.floating[Any]", form.from_json(data))
+        return cast("np.floating[Any]", form.nearest(data))
 
     def from_json_scalar(self, data: JSON, *, zarr_format: ZarrFormat) -> np.floating[Any]:
-        return float_from_json(data, self._native(), self._zarr_v3_name)
+        return cast("np.floating[Any]", self._form().from_json(data))
 
     def to_json_scalar(self, data: object, *, zarr_format: ZarrFormat) -> float | str:
-        return float_to_json(self.cast_scalar(data), zarr_format)
+        return self._form().to_json(self.cast_scalar(data), zarr_format)
 
 
 def _is_number(text: str) -> bool:
@@ -127,7 +68,7 @@ def _is_number(text: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Float16(Floating):
+class Float16(Floating, HasEndianness):
     """Half precision."""
 
     dtype_cls = np.dtypes.Float16DType
@@ -137,7 +78,7 @@ class Float16(Floating):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Float32(Floating):
+class Float32(Floating, HasEndianness):
     """Single precision."""
 
     dtype_cls = np.dtypes.Float32DType
@@ -147,7 +88,7 @@ class Float32(Floating):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Float64(Floating):
+class Float64(Floating, HasEndianness):
     """Double precision.
 
     Examples

@@ -26,7 +26,9 @@ class Integer(NumericDType[np.dtype[Any], np.integer[Any]]):
     """An integer data type."""
 
     def _check_scalar(self, data: object) -> bool:
-        return isinstance(data, bool | int | float | str | np.bool_ | np.integer | np.floating)
+        if isinstance(data, bool | int | float | str | np.bool_ | np.integer | np.floating):
+            return True
+        return isinstance(data, self._native().type)
 
     def cast_scalar(self, data: object) -> np.integer[Any]:
         if not self._check_scalar(data):
@@ -42,6 +44,8 @@ class Integer(NumericDType[np.dtype[Any], np.integer[Any]]):
         return cast("np.integer[Any]", self._native().type(value))
 
     def from_json_scalar(self, data: JSON, *, zarr_format: ZarrFormat) -> np.integer[Any]:
+        if zarr_format == 2 and isinstance(data, float) and data.is_integer():
+            data = int(data)  # 0.0 occurs in the wild
         # bool is a subclass of int, and 1.0 equals 1: neither is an integer in JSON.
         if isinstance(data, bool) or not isinstance(data, int):
             raise MetadataError(f"the fill value of {self._zarr_v3_name} is an integer, not {data!r}")
@@ -51,9 +55,14 @@ class Integer(NumericDType[np.dtype[Any], np.integer[Any]]):
     def to_json_scalar(self, data: object, *, zarr_format: ZarrFormat) -> int:
         return int(self.cast_scalar(data))
 
+    @classmethod
+    def _limits(cls) -> tuple[int, int]:
+        limits = np.iinfo(cls._native())
+        return int(limits.min), int(limits.max)
+
     def _check_range(self, value: int, error: type[Exception]) -> None:
-        limits = np.iinfo(self._native())
-        if not int(limits.min) <= value <= int(limits.max):
+        least, most = self._limits()
+        if not least <= value <= most:
             raise error(f"{value} is out of range for {self._zarr_v3_name}")
 
 

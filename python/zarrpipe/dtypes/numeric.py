@@ -13,7 +13,7 @@ from zarrpipe._types import JSON, Endianness, Layout, ZarrFormat
 from zarrpipe.dtypes.zdtype import TBaseDType, TDType_co, TScalar_co, ZDType, check_endianness, check_extension
 from zarrpipe.errors import MetadataError
 
-__all__ = ["HasEndianness", "HasItemSize", "NumericDType"]
+__all__ = ["HasEndianness", "HasItemSize", "HasLength", "NumericDType", "in_byte_order", "order_of", "v2_name"]
 
 
 class HasItemSize:
@@ -42,6 +42,45 @@ class HasEndianness:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HasLength:
+    """A data type whose items have a length.
+
+    Parameters
+    ----------
+    length : int
+        How many bytes or characters an item has.
+    """
+
+    length: int = 1
+
+
+def order_of(dtype: TBaseDType) -> Endianness:
+    """Return a NumPy data type's byte order; the host's where it says nothing."""
+    explicit: Mapping[str, Endianness] = {"<": "little", ">": "big"}
+    return explicit.get(dtype.byteorder, sys.byteorder)
+
+
+def in_byte_order(native: np.dtype[Any], endianness: Endianness) -> np.dtype[Any]:
+    """Return a NumPy data type in a byte order."""
+    return native.newbyteorder(">" if endianness == "big" else "<")
+
+
+def v2_name(data: JSON, data_type: str) -> JSON:
+    """Return the NumPy type string of v2 metadata, which stands there alone or beside the id of an object codec.
+
+    Raises
+    ------
+    MetadataError
+        There is an object codec, and the data type has none.
+    """
+    if not isinstance(data, Mapping):
+        return data
+    if data.get("object_codec_id") is not None:
+        raise MetadataError(f"{data_type} has no object codec")
+    return data.get("name")
+
+
+@dataclass(frozen=True, kw_only=True)
 class NumericDType(ZDType[TDType_co, TScalar_co], HasItemSize, Generic[TDType_co, TScalar_co]):
     """A data type that is NumPy's own: a subclass names it and says how its scalars look."""
 
@@ -67,14 +106,13 @@ class NumericDType(ZDType[TDType_co, TScalar_co], HasItemSize, Generic[TDType_co
             raise TypeError(f"{cls.__name__} is not the data type of {dtype!r}")
         if not issubclass(cls, HasEndianness):
             return cls()
-        explicit: Mapping[str, Endianness] = {"<": "little", ">": "big"}
         # `cls` is a dataclass with that field; mypy sees the classes beside each other only.
-        return cast(Self, cls(endianness=explicit.get(dtype.byteorder, sys.byteorder)))
+        return cast(Self, cls(endianness=order_of(dtype)))
 
     def to_native_dtype(self) -> TDType_co:
         native = self._native()
         if isinstance(self, HasEndianness):
-            native = native.newbyteorder(">" if self.endianness == "big" else "<")
+            native = in_byte_order(native, self.endianness)
         return cast(TDType_co, native)
 
     @property
@@ -83,9 +121,7 @@ class NumericDType(ZDType[TDType_co, TScalar_co], HasItemSize, Generic[TDType_co
 
     @classmethod
     def _from_json_v2(cls, data: JSON) -> Self:
-        name = data.get("name") if isinstance(data, Mapping) else data
-        if isinstance(data, Mapping) and data.get("object_codec_id") is not None:
-            raise MetadataError(f"{cls._zarr_v3_name} has no object codec")
+        name = v2_name(data, cls._zarr_v3_name)
         native = cls._native()
         spellings = {order + native.str[1:] for order in ("<>|" if native.itemsize == 1 else "<>")}
         if name not in spellings:
@@ -107,7 +143,8 @@ class NumericDType(ZDType[TDType_co, TScalar_co], HasItemSize, Generic[TDType_co
         return self._zarr_v3_name
 
     def default_scalar(self) -> TScalar_co:
-        return cast(TScalar_co, self._native().type(0))
+        # Zero bits, which are a value of every type: not all have a zero.
+        return cast(TScalar_co, np.zeros((), self._native())[()])
 
     def layout(self) -> Layout:
         native, component = self._native(), self._component_nbytes

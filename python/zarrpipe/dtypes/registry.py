@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
@@ -10,10 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe._types import JSON, ZarrFormat
-from zarrpipe.dtypes.boolean import Bool
-from zarrpipe.dtypes.complex_floating import Complex64, Complex128
-from zarrpipe.dtypes.floating import Float16, Float32, Float64
-from zarrpipe.dtypes.integer import Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64
 from zarrpipe.dtypes.zdtype import TBaseDType, ZDType, check_extension
 from zarrpipe.errors import MetadataError, UnsupportedError
 
@@ -81,33 +78,40 @@ class DataTypeRegistry:
         if zarr_format == 2:
             return self._match_json_v2(data)
         name, _ = check_extension(data)
-        if name not in self.contents:
+        key = _key_of(name)
+        if key not in self.contents:
             raise UnsupportedError(f"the data type {name!r} is not implemented; {self._known()}")
-        return self.contents[name].from_json(data, zarr_format=3)
+        return self.contents[key].from_json(data, zarr_format=3)
 
     def _match_json_v2(self, data: JSON) -> AnyZDType:
+        name = data.get("name") if isinstance(data, Mapping) else data
+        if isinstance(name, Sequence) and not isinstance(name, str) and _STRUCT in self.contents:
+            # Here, so that what is wrong with a field is told.
+            return self.contents[_STRUCT].from_json(data, zarr_format=2)
         # A v2 name, a NumPy type string, says nothing of the class: each is asked.
         for cls in self.contents.values():
             try:
                 return cls.from_json(data, zarr_format=2)
             except MetadataError:
                 continue
-        raise UnsupportedError(f"the v2 data type {data!r} is not implemented; {self._known()}")
+        if name == "|O":
+            raise UnsupportedError(f"objects need an object codec that is implemented: {data!r}")
+        raise UnsupportedError(f"the v2 data type {name!r} is not implemented; {self._known()}")
 
     def _known(self) -> str:
         return f"known are {', '.join(self.contents)}"
 
 
+_STRUCT = "struct"
+
+
+def _key_of(name: str) -> str:
+    """Return what a v3 name is registered under: all of r8, r16, r24... are r*."""
+    return "r*" if re.fullmatch("r[0-9]+", name) else name
+
+
 data_type_registry = DataTypeRegistry()
 """The data types in use."""
-
-for _cls in (
-    Bool,
-    *(Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64),
-    *(Float16, Float32, Float64),
-    *(Complex64, Complex128),
-):
-    data_type_registry.register(_cls._zarr_v3_name, _cls)
 
 
 def get_data_type_from_json(dtype_spec: JSON, *, zarr_format: ZarrFormat) -> AnyZDType:
@@ -153,7 +157,7 @@ def parse_dtype(dtype_spec: ZDTypeLike, *, zarr_format: ZarrFormat = 3) -> AnyZD
         return get_data_type_from_native_dtype(cast(Any, dtype_spec).to_native_dtype())
     if isinstance(dtype_spec, Mapping):
         return get_data_type_from_json(cast(JSON, dtype_spec), zarr_format=zarr_format)
-    if isinstance(dtype_spec, str) and dtype_spec in data_type_registry.contents:
+    if isinstance(dtype_spec, str) and _key_of(dtype_spec) in data_type_registry.contents:
         return get_data_type_from_json(dtype_spec, zarr_format=3)
     return get_data_type_from_native_dtype(dtype_spec)
 

@@ -9,8 +9,12 @@
 //! ```
 //!
 //! `endian` ("little" or "big") is required where the data type has components of more than one byte, and optional
-//! otherwise. Booleans are stored as 0 and 1; a byte other than these is passed on as it is, since looking for one
-//! would cost a scan of every chunk. NumPy reads any nonzero byte as true.
+//! otherwise.
+//!
+//! Data types of less than eight bits take one byte. Its upper bits are ignored when reading and clear when written, as
+//! tensorstore writes them; those of signed integers too. Booleans are stored as 0 and 1, and any other byte reads as 1:
+//! NumPy's arrays of booleans must hold nothing else. Looking for such bytes costs one pass over a block in the cache.
+//! Fields of structures are passed on as they are.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -18,9 +22,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{ArrayBytesCodec, Codec, Document, Expect, Stage};
-use crate::dtype::{Layout, swap_items};
+use crate::dtype::{Layout, clear_unused_bits, has_unused_bits, swap_items};
 use crate::error::{Error, Result};
-use crate::scratch::{self, Bytes};
+use crate::scratch::Bytes;
 use crate::spec::ChunkSpec;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,20 +86,19 @@ impl BytesCodec {
     /// Both directions: the same number of bytes, swapped where the stored order is not ours.
     fn pass<'a>(&self, bytes: Bytes<'a>) -> Result<Bytes<'a>> {
         Expect::Exactly(self.nbytes).check(bytes.len())?;
-        match bytes {
-            bytes if !self.swap => Ok(bytes),
-            Bytes::Scratch(mut scratch, range) => {
-                swap_items(&mut scratch[range.clone()], &self.layout);
-                Ok(Bytes::Scratch(scratch, range))
-            }
-            bytes => {
-                let mut copy = scratch::take(bytes.len())?;
-                copy.copy_from_slice(&bytes);
-                swap_items(&mut copy, &self.layout);
-                Ok(copy.into())
-            }
+        if self.swap {
+            return bytes.changed(|items| swap_items(items, &self.layout));
         }
+        canonical(bytes, &self.layout)
     }
+}
+
+/// Items without the bits that their data type does not use. Whoever moves plain items past `decode` calls this.
+pub fn canonical<'a>(items: Bytes<'a>, layout: &Layout) -> Result<Bytes<'a>> {
+    if !has_unused_bits(&items, layout.kind) {
+        return Ok(items);
+    }
+    items.changed(|items| clear_unused_bits(items, layout.kind))
 }
 
 impl Codec for BytesCodec {
@@ -143,6 +146,7 @@ mod tests {
     use crate::codec::hostile::{compile_error, spec_of};
     use crate::dtype::{Kind as Items, SwapRun};
     use crate::error::Kind;
+    use crate::scratch;
 
     fn codec(configuration: Value, spec: &ChunkSpec) -> Arc<dyn ArrayBytesCodec> {
         let json = json!({"name": "bytes", "configuration": configuration});
@@ -218,6 +222,27 @@ mod tests {
             given.to_json(),
             json!({"name": "bytes", "configuration": {"endian": "big"}})
         );
+    }
+
+    #[test]
+    fn upper_bits_are_cleared_both_ways() {
+        for (name, given, wanted) in [
+            ("int4", [0x0f, 0xff, 0x80, 0x17], [15, 15, 0, 7]),
+            ("uint2", [0x04, 0xff, 0x80, 0x03], [0, 3, 0, 3]),
+            ("float6_e3m2fn", [0x40, 0xff, 0x3f, 0x80], [0, 63, 63, 0]),
+            ("bool", [0, 1, 2, 255], [0, 1, 1, 1]),
+            ("int8", [0, 1, 2, 255], [0, 1, 2, 255]),
+        ] {
+            let layout = Layout::of(Items::parse(name).unwrap()).unwrap();
+            let codec = codec(json!({}), &ChunkSpec::new(vec![4], layout, &[0]).unwrap());
+            assert_eq!(&*codec.decode(Bytes::Borrowed(&given)).unwrap(), wanted, "{name}");
+            assert_eq!(&*codec.encode(Bytes::Borrowed(&given)).unwrap(), wanted, "{name}");
+            // Nothing is copied where there is nothing to clear.
+            assert_eq!(
+                codec.decode(Bytes::Borrowed(&wanted)).unwrap().as_ptr(),
+                wanted.as_ptr()
+            );
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::job::{BLOCK_NBYTES, Input, Job, Step, WORK_NBYTES, unexpected};
 use super::read::{Place, ReadContext, missing};
 use crate::chain::Chain;
 use crate::codec::Expect;
+use crate::codec::bytes::canonical;
 use crate::copy::{self, Direction};
 use crate::dtype::Layout;
 use crate::error::{Error, Result};
@@ -188,7 +189,7 @@ impl PlainRead {
             Expect::Exactly(self.chunk_nbytes as usize).check(usize::try_from(found).unwrap_or(usize::MAX))?;
         }
         for (number, data) in (self.next..).zip(ranges) {
-            self.scatter(number, &data)?;
+            self.scatter(number, &canonical(data, &self.layout)?)?;
         }
         self.next += self.asked;
         if self.next >= self.end {
