@@ -163,6 +163,7 @@ fn array(codecs: &[Value], missing_is_fill: bool) -> Arc<ArrayPlan> {
     let spec = ChunkSpec::new(CHUNK.to_vec(), layout(), &7u32.to_ne_bytes()).unwrap();
     Arc::new(ArrayPlan {
         chain: Arc::new(Chain::compile(codecs, spec, 0, &resolve).unwrap()),
+        shaped: None,
         grid: Grid::regular(SHAPE.to_vec(), CHUNK.to_vec()).unwrap(),
         keys: Keys::new("a", KeyKind::Default, '/'),
         encoding: Encoding { keep_empty: false },
