@@ -21,7 +21,7 @@ from zarrpipe.arrays.selection import parse_value
 from zarrpipe.arrays.stored_chunks import chunk_count, grid_shape, inside, stored_chunks
 from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
-from zarrpipe.driver import drive, sync
+from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import SelectionError
 from zarrpipe.metadata import ArrayMetadata, RegularChunkGrid, join_key
 from zarrpipe.metadata.chunk_axis import ChunkRuns
@@ -48,6 +48,7 @@ class ArrayChunks(ArrayFacts):
 
     def _make_engine(self, metadata: ArrayMetadata, config: ArrayConfig) -> _core.Engine:
         encoding: Any = metadata.chunk_key_encoding
+        apply_settings()
         grid = metadata.chunk_grid
         regular = isinstance(grid, RegularChunkGrid)
         if not regular:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["ArrayFacts", "in_document"]
 
 
+class _SeveralShapesError(UnsupportedError, AttributeError):
+    """As an AttributeError it tells Dask, which asks by `getattr(array, "chunks", None)`, that there are none."""
+
+
 @contextmanager
 def in_document(path: str, at: str) -> Iterator[None]:
     """Make errors say where in which array's document their cause is."""
@@ -166,7 +170,7 @@ class ArrayFacts:
     def _one_chunk_shape(self, sizes: str) -> tuple[int, ...]:
         if isinstance(self._grid, RegularChunkGrid):
             return self._grid.chunk_shape
-        raise UnsupportedError(f"the chunks of the array {self.name!r} have several shapes: see {sizes}")
+        raise _SeveralShapesError(f"the chunks of the array {self.name!r} have several shapes: see {sizes}")
 
     @cached_property
     def _inner_chunks(self) -> tuple[int, ...] | None:

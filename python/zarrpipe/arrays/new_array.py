@@ -23,6 +23,7 @@ from zarrpipe.arrays.chunk_shapes import (
 )
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
+from zarrpipe.driver import apply_settings
 from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.errors import MetadataError, UnsupportedError
@@ -151,6 +152,7 @@ def plan_array(options: CreateOptions) -> NewArray:
         They ask for what is not implemented.
     """
     check_zarr_format(options.get("zarr_format"))
+    apply_settings()
     data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
     item_nbytes = data_type.to_native_dtype().itemsize
     plan_codecs = _plan_parts if options.get("codecs") is None else _plan_chain
