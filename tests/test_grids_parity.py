@@ -16,12 +16,12 @@ import zarr
 import zarrpipe
 from zarrpipe.pipeline import ZarrPipeline
 
-zarr.registry.register_pipeline(ZarrPipeline, "zarrpipe.ZarrPipeline")
+zarr.registry.register_pipeline(ZarrPipeline)
 
 PIPELINES = {
     "zarr": "zarr.core.codec_pipeline.BatchedCodecPipeline",
     "zarrs": "zarrs.ZarrsCodecPipeline",
-    "zarrpipe in zarr": "zarrpipe.ZarrPipeline",
+    "zarrpipe in zarr": "zarrpipe.pipeline.engine_pipeline.ZarrPipeline",
 }
 VALUES = np.arange(60 * 26, dtype="int32").reshape(60, 26)
 TRANSPOSE = {"name": "transpose", "configuration": {"order": [1, 0]}}
