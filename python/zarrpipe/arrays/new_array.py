@@ -166,6 +166,7 @@ def plan_array(options: CreateOptions) -> NewArray:
         codecs = evolve_codecs(codecs, spec)
         for chunk_shape in chunk_shapes:
             compile_chain(codecs, replace(spec, shape=chunk_shape))
+    dimension_names: Any = options.get("dimension_names")  # checked there
     metadata = ArrayMetadata(
         shape=shape,
         data_type=data_type,
@@ -174,7 +175,7 @@ def plan_array(options: CreateOptions) -> NewArray:
         fill_value=fill_value,
         codecs=_documents(codecs),
         attributes=dict(options.get("attributes") or {}),
-        dimension_names=_as_tuple(options.get("dimension_names")),
+        dimension_names=dimension_names,
     )
     metadata.to_bytes()  # attributes may be no JSON
     return NewArray(
@@ -190,10 +191,6 @@ def _documents(codecs: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     """Return the codecs' JSON as it will be read again: codecs may give tuples, and NumPy's numbers."""
     document: Any = loads(dumps({"codecs": codec_documents(codecs)}))
     return tuple(document["codecs"])
-
-
-def _as_tuple(names: DimensionNames) -> tuple[str | None, ...] | None:
-    return None if names is None else tuple(names)
 
 
 def check_zarr_format(zarr_format: object) -> None:
