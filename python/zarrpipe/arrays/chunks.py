@@ -23,7 +23,7 @@ from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import SelectionError
-from zarrpipe.metadata import ArrayMetadata, RegularChunkGrid, join_key
+from zarrpipe.metadata import ArrayMetadata, RectilinearChunkGrid, RegularChunkGrid, join_key
 from zarrpipe.metadata.chunk_axis import ChunkRuns
 from zarrpipe.nodes import NodeAccess, check_writable, run
 from zarrpipe.spec import ArrayConfig
@@ -51,8 +51,7 @@ class ArrayChunks(ArrayFacts):
         apply_settings()
         grid = metadata.chunk_grid
         regular = isinstance(grid, RegularChunkGrid)
-        if not regular:
-            self._check_shards(metadata)
+        self._check_shards(metadata)
         return _core.Engine(
             self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
@@ -67,9 +66,12 @@ class ArrayChunks(ArrayFacts):
         )
 
     def _check_shards(self, metadata: ArrayMetadata) -> None:
-        if self._inner_chunks is not None:
+        """Raise MetadataError if one of several shapes of shards is no whole number of chunks; a chain knows only its own."""
+        inner, grid = self._inner_chunks, metadata.chunk_grid
+        # Of another rank where a codec in front of the shards reshapes: then the chain must say it after all.
+        if isinstance(grid, RectilinearChunkGrid) and inner is not None and len(inner) == grid.ndim:
             with in_document(self.path, "/codecs"):
-                check_inner_chunks(self._inner_chunks, metadata.chunk_grid)
+                check_inner_chunks(inner, grid)
 
     @cached_property
     def _chain_of(self) -> Callable[[tuple[int, ...]], _core.Chain]:
