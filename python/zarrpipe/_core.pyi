@@ -123,13 +123,17 @@ class Store:
 
 @final
 class Engine:
-    """Reads and writes one array: a chain, a regular grid, a store and a key for each chunk."""
+    """Reads and writes one array: a chain for each shape of chunk, a grid, a store and a key for each chunk.
+
+    An axis of the grid is one length, or runs of (length, count). With runs `chain` is a function that compiles the
+    chain for a shape; it is called, and its answers kept, for the shapes that are touched.
+    """
 
     def __new__(
         cls,
-        chain: Chain,
+        chain: Chain | Callable[[tuple[int, ...]], Chain],
         shape: Sequence[int],
-        chunk_shape: Sequence[int],
+        chunk_shape: Sequence[int | Sequence[tuple[int, int]]],
         store: Store,
         path: str,
         key_encoding: tuple[Literal["default", "v2"], Literal["/", "."]],

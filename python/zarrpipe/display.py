@@ -49,9 +49,10 @@ class ArrayInfo:
     data_type : str
         The name in the document.
     shape, chunk_shape : tuple of int
-        The array's shape, and that of a chunk (of an inner chunk where there are shards).
+        The array's shape, and that of a chunk (of an inner chunk where there are shards); a word where they have
+        several shapes.
     shard_shape : tuple of int, optional
-        The shape of a shard.
+        The shape of a shard, or a word.
     fill_value : object
         What items that were never written read as.
     order : str
@@ -73,8 +74,8 @@ class ArrayInfo:
     zarr_format: int
     data_type: str
     shape: tuple[int, ...]
-    chunk_shape: tuple[int, ...]
-    shard_shape: tuple[int, ...] | None = None
+    chunk_shape: tuple[int, ...] | str
+    shard_shape: tuple[int, ...] | str | None = None
     fill_value: object
     order: str
     read_only: bool

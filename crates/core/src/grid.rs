@@ -1,52 +1,225 @@
 //! Chunk grids: how an array's index space is cut into chunks.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::limits::{MAX_RANK, checked_product};
 use crate::select::{Piece, Split};
 
-/// A grid of equal chunks; those at the border reach beyond the array.
+/// How one axis is cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cuts {
+    /// Chunks of one length, as many as the axis takes.
+    Even(u64),
+    /// Chunks of given lengths. They may reach beyond the array, and there may be more of them than it takes.
+    Runs(Arc<[Run]>),
+}
+
+/// Chunks of one length that follow each other: never one by one, so that any number of them costs the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub length: u64,
+    pub count: u64,
+    /// The chunks before the run.
+    pub first: u64,
+    /// The indices before the run.
+    pub start: u64,
+}
+
+impl Run {
+    /// The index behind the run.
+    pub fn end(&self) -> u64 {
+        self.start + self.length * self.count
+    }
+}
+
+impl Cuts {
+    /// Chunks of one length.
+    pub fn even(length: u64) -> Result<Self> {
+        if length == 0 || length > i64::MAX as u64 {
+            return Err(invalid(&format!("a chunk of length {length}")));
+        }
+        Ok(Cuts::Even(length))
+    }
+
+    /// Runs of (length, count).
+    pub fn runs(runs: &[(u64, u64)]) -> Result<Self> {
+        let (mut first, mut start) = (0u64, 0u64);
+        let mut placed = Vec::with_capacity(runs.len());
+        for &(length, count) in runs {
+            if length == 0 || count == 0 {
+                return Err(invalid(&format!("a run of {count} chunks of length {length}")));
+            }
+            placed.push(Run {
+                length,
+                count,
+                first,
+                start,
+            });
+            let end = length.checked_mul(count).and_then(|sum| start.checked_add(sum));
+            start = end
+                .filter(|&end| end <= i64::MAX as u64)
+                .ok_or_else(|| invalid("chunks that reach beyond 2^63 - 1"))?;
+            // No more chunks than indices.
+            first += count;
+        }
+        if placed.is_empty() {
+            return Err(invalid("no chunk"));
+        }
+        Ok(Cuts::Runs(placed.into()))
+    }
+
+    /// The chunk that holds an index, and the index inside it.
+    pub fn locate(&self, index: u64) -> (u64, u64) {
+        match self {
+            Cuts::Even(length) => (index / length, index % length),
+            Cuts::Runs(runs) => {
+                let run = &runs[run_at(runs, index)];
+                let inside = index - run.start;
+                (run.first + inside / run.length, inside % run.length)
+            }
+        }
+    }
+
+    /// Where a chunk starts, and its length. Behind the last chunk it goes on with chunks like that.
+    pub fn chunk(&self, coord: u64) -> (u64, u64) {
+        match self {
+            Cuts::Even(length) => (coord.saturating_mul(*length), *length),
+            Cuts::Runs(runs) => {
+                let run = &runs[runs.partition_point(|run| run.first <= coord).saturating_sub(1)];
+                let before = (coord - run.first).saturating_mul(run.length);
+                (run.start.saturating_add(before), run.length)
+            }
+        }
+    }
+
+    /// The index behind the last chunk, where there is one.
+    fn end(&self) -> Option<u64> {
+        match self {
+            Cuts::Even(_) => None,
+            Cuts::Runs(runs) => runs.last().map(Run::end),
+        }
+    }
+}
+
+/// The number of the run that holds an index.
+pub fn run_at(runs: &[Run], index: u64) -> usize {
+    runs.partition_point(|run| run.start <= index).saturating_sub(1)
+}
+
+fn invalid(what: &str) -> Error {
+    Error::metadata(format!("{what}: an axis is cut into chunks of at least 1"))
+}
+
+/// An array's shape, and how each of its axes is cut. Chunks at the border may reach beyond the array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
     shape: Vec<u64>,
-    chunk_shape: Vec<u64>,
+    axes: Vec<Cuts>,
 }
 
 impl Grid {
-    pub fn regular(shape: Vec<u64>, chunk_shape: Vec<u64>) -> Result<Self> {
-        if shape.len() != chunk_shape.len() || shape.len() > MAX_RANK {
+    pub fn new(shape: Vec<u64>, axes: Vec<Cuts>) -> Result<Self> {
+        if shape.len() != axes.len() || shape.len() > MAX_RANK {
             return Err(Error::metadata(format!(
-                "chunks {chunk_shape:?} do not fit an array of shape {shape:?}"
+                "a chunk grid of {} axes does not fit an array of shape {shape:?}",
+                axes.len()
             )));
         }
-        if chunk_shape.contains(&0) {
-            return Err(Error::metadata(format!(
-                "chunks {chunk_shape:?}: every extent must be positive"
-            )));
-        }
-        if shape.iter().chain(&chunk_shape).any(|&n| n > i64::MAX as u64) {
+        if shape.iter().any(|&n| n > i64::MAX as u64) {
             return Err(Error::limit(format!("shape {shape:?}: an extent is over 2^63 - 1")));
         }
+        for (axis, (&n, cuts)) in shape.iter().zip(&axes).enumerate() {
+            if let Some(end) = cuts.end().filter(|&end| end < n) {
+                return Err(Error::metadata(format!(
+                    "the chunks of axis {axis} end at {end}, and the array at {n}"
+                )));
+            }
+        }
+        Ok(Grid { shape, axes })
+    }
+
+    /// Chunks of one shape.
+    pub fn regular(shape: Vec<u64>, chunk_shape: Vec<u64>) -> Result<Self> {
         checked_product(1, &chunk_shape)?;
-        Ok(Grid { shape, chunk_shape })
+        let axes: Result<Vec<Cuts>> = chunk_shape.into_iter().map(Cuts::even).collect();
+        Grid::new(shape, axes?)
     }
 
     pub fn shape(&self) -> &[u64] {
         &self.shape
     }
 
-    pub fn chunk_shape(&self) -> &[u64] {
-        &self.chunk_shape
+    pub fn is_regular(&self) -> bool {
+        self.axes.iter().all(|cuts| matches!(cuts, Cuts::Even(_)))
+    }
+
+    /// The shape of chunk `coords`, as it is encoded.
+    pub fn chunk_shape(&self, coords: &[u64]) -> Vec<u64> {
+        let axes = self.axes.iter().zip(coords);
+        axes.map(|(cuts, &coord)| cuts.chunk(coord).1).collect()
+    }
+
+    /// The shape of the smallest chunk.
+    pub fn least_chunk_shape(&self) -> Vec<u64> {
+        let least = |cuts: &Cuts| match cuts {
+            Cuts::Even(length) => *length,
+            Cuts::Runs(runs) => runs.iter().map(|run| run.length).min().unwrap_or(1),
+        };
+        self.axes.iter().map(least).collect()
     }
 
     /// The chunks that a piece of the array touches, as pieces of each.
     pub fn split(&self, piece: &Piece) -> Split {
-        Split::new(piece, &self.chunk_shape)
+        Split::over(piece, |axis| self.axes[axis].clone())
+    }
+
+    /// The shapes of the chunks that a split of this grid touches, each once; about `most` of them where there are more.
+    pub fn touched_shapes(&self, split: &Split, most: usize) -> Vec<Vec<u64>> {
+        let mut shapes: BTreeSet<Vec<u64>> = BTreeSet::new();
+        if split.is_empty() {
+            return Vec::new();
+        }
+        // Axes that go together first: their lengths do not combine freely.
+        let joint: Vec<usize> = split.joint_axes().collect();
+        for coords in split.joint_coords() {
+            let mut shape = vec![0; self.axes.len()];
+            for (&axis, &coord) in joint.iter().zip(coords) {
+                shape[axis] = self.axes[axis].chunk(coord).1;
+            }
+            shapes.insert(shape);
+            if shapes.len() >= most {
+                break;
+            }
+        }
+        if joint.is_empty() {
+            shapes.insert(vec![0; self.axes.len()]);
+        }
+        for (axis, cuts) in self.axes.iter().enumerate().filter(|(axis, _)| !joint.contains(axis)) {
+            let lengths = split.lengths(axis, cuts);
+            let with = |shape: &Vec<u64>, length: u64| {
+                let mut shape = shape.clone();
+                shape[axis] = length;
+                shape
+            };
+            let longer = lengths
+                .iter()
+                .flat_map(|&n| shapes.iter().map(move |shape| with(shape, n)));
+            shapes = longer.take(most).collect();
+        }
+        shapes.into_iter().collect()
     }
 
     /// The part of chunk `coords` that lies inside the array.
     pub fn extent(&self, coords: &[u64]) -> Vec<u64> {
-        let axes = self.shape.iter().zip(&self.chunk_shape).zip(coords);
-        axes.map(|((&n, &chunk), &coord)| chunk.min(n.saturating_sub(coord.saturating_mul(chunk))))
-            .collect()
+        let inside = |((&n, cuts), &coord): ((&u64, &Cuts), &u64)| {
+            let (start, length) = cuts.chunk(coord);
+            length.min(n.saturating_sub(start))
+        };
+        self.shape.iter().zip(&self.axes).zip(coords).map(inside).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

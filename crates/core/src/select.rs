@@ -4,7 +4,10 @@
 //! buffer. Splitting a piece over a grid gives pieces of the boxes of that grid: an array's piece splits into
 //! chunks' pieces, a shard's into inner chunks', and nothing else in the engine knows about selections.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use crate::grid::{Cuts, Run, run_at};
 
 /// Indices of a box, each with its byte offset in the buffer.
 pub type Pairs = Arc<[(u64, isize)]>;
@@ -125,7 +128,7 @@ impl Piece {
     }
 }
 
-/// A piece split over a regular grid: `len()` boxes, each computed when asked for.
+/// A piece split over a grid: `len()` boxes, each computed when asked for.
 pub struct Split {
     axes: Vec<AxisSplit>,
     /// Where the listed axes go together: the boxes of the points, for the listed axes in order.
@@ -141,23 +144,46 @@ struct PointGroup {
 }
 
 enum AxisSplit {
-    Strided {
-        axis: (u64, u64, u64, isize),
-        box_len: u64,
-        first: u64,
-        count: u64,
-    },
+    Strided(Strided),
+    /// Over runs of boxes, those that are touched.
+    Runs(Vec<RunPart>),
     Listed(Vec<(u64, Pairs)>),
     /// One of those that go together.
     Joint,
 }
 
+/// Evenly spaced indices over boxes of one length.
+struct Strided {
+    start: u64,
+    step: u64,
+    len: u64,
+    out_stride: isize,
+    box_len: u64,
+    first: u64,
+    count: u64,
+}
+
+/// What of a strided axis lies in one run of boxes, from where the run starts.
+struct RunPart {
+    strided: Strided,
+    /// The boxes of the grid before the run.
+    first: u64,
+    /// The boxes of the split before this part.
+    before: u64,
+    out: isize,
+}
+
 impl Split {
-    /// `box_shape` has no zeros.
+    /// Over boxes of one shape, which has no zeros.
     pub fn new(piece: &Piece, box_shape: &[u64]) -> Self {
-        let axis = |(axis, &box_len): (&Axis, &u64)| AxisSplit::new(axis, box_len, piece.joint);
-        let axes: Vec<AxisSplit> = piece.axes.iter().zip(box_shape).map(axis).collect();
-        let points = piece.joint.then(|| group_points(piece, box_shape));
+        Split::over(piece, |axis| Cuts::Even(box_shape[axis]))
+    }
+
+    /// Over a grid whose axes are cut as `cuts` says.
+    pub fn over(piece: &Piece, cuts: impl Fn(usize) -> Cuts) -> Self {
+        let axis = |(i, axis): (usize, &Axis)| AxisSplit::new(axis, &cuts(i), piece.joint);
+        let axes: Vec<AxisSplit> = piece.axes.iter().enumerate().map(axis).collect();
+        let points = piece.joint.then(|| group_points(piece, cuts));
         let groups = points.as_ref().map_or(1, |groups| groups.len() as u64);
         let len = axes.iter().map(AxisSplit::count).product::<u64>() * groups;
         Split {
@@ -201,8 +227,7 @@ impl Split {
         }
         if let Some(groups) = &self.points {
             let group = &groups[rest as usize];
-            let joint = (0..self.axes.len()).filter(|&i| matches!(self.axes[i], AxisSplit::Joint));
-            for (i, (&coord, pairs)) in joint.zip(group.coords.iter().zip(&group.axes)) {
+            for (i, (&coord, pairs)) in self.joint_axes().zip(group.coords.iter().zip(&group.axes)) {
                 coords[i] = coord;
                 piece.axes[i] = Axis::Listed(pairs.clone());
             }
@@ -216,21 +241,42 @@ impl Split {
             .map(|i| split.get(i).map(|(coord, ..)| coord))
             .collect()
     }
+
+    /// The lengths of the boxes touched along an axis, each once. `cuts` are those that the axis was split by.
+    pub fn lengths(&self, axis: usize, cuts: &Cuts) -> BTreeSet<u64> {
+        match &self.axes[axis] {
+            AxisSplit::Strided(strided) => BTreeSet::from([strided.box_len]),
+            AxisSplit::Runs(parts) => parts.iter().map(|part| part.strided.box_len).collect(),
+            AxisSplit::Listed(groups) => groups.iter().map(|&(coord, _)| cuts.chunk(coord).1).collect(),
+            AxisSplit::Joint => BTreeSet::new(),
+        }
+    }
+
+    /// The axes that go together.
+    pub fn joint_axes(&self) -> impl Iterator<Item = usize> {
+        (0..self.axes.len()).filter(|&i| matches!(self.axes[i], AxisSplit::Joint))
+    }
+
+    /// The grid positions touched along the axes that go together.
+    pub fn joint_coords(&self) -> impl Iterator<Item = &[u64]> {
+        self.points.iter().flatten().map(|group| group.coords.as_slice())
+    }
 }
 
 /// Sorts points into the boxes that they fall in. Of points in one place, the last one written wins, as in NumPy.
-fn group_points(piece: &Piece, box_shape: &[u64]) -> Vec<PointGroup> {
-    let listed: Vec<(&Pairs, u64)> = piece
+fn group_points(piece: &Piece, cuts: impl Fn(usize) -> Cuts) -> Vec<PointGroup> {
+    // For each listed axis, of each point: the box, the index inside it, and the place in the buffer.
+    let listed: Vec<Vec<(u64, u64, isize)>> = piece
         .axes
         .iter()
-        .zip(box_shape)
-        .filter_map(|(axis, &box_len)| match axis {
-            Axis::Listed(pairs) => Some((pairs, box_len)),
+        .enumerate()
+        .filter_map(|(i, axis)| match axis {
+            Axis::Listed(pairs) => Some(locate(pairs, &cuts(i))),
             Axis::Strided { .. } => None,
         })
         .collect();
-    let count = listed.first().map_or(0, |(pairs, _)| pairs.len());
-    let coords = |point: usize| listed.iter().map(move |(pairs, box_len)| pairs[point].0 / box_len);
+    let count = listed.first().map_or(0, Vec::len);
+    let coords = |point: usize| listed.iter().map(move |axis| axis[point].0);
     let mut points: Vec<usize> = (0..count).collect();
     points.sort_by(|&a, &b| coords(a).cmp(coords(b)));
     points
@@ -239,41 +285,36 @@ fn group_points(piece: &Piece, box_shape: &[u64]) -> Vec<PointGroup> {
             coords: coords(group[0]).collect(),
             axes: listed
                 .iter()
-                .map(|(pairs, box_len)| group.iter().map(|&p| (pairs[p].0 % box_len, pairs[p].1)).collect())
+                .map(|axis| group.iter().map(|&p| (axis[p].1, axis[p].2)).collect())
                 .collect(),
         })
         .collect()
 }
 
+/// Each index as its box, the index inside that, and its place in the buffer.
+fn locate(pairs: &Pairs, cuts: &Cuts) -> Vec<(u64, u64, isize)> {
+    let located = |&(index, out): &(u64, isize)| {
+        let (coord, inside) = cuts.locate(index);
+        (coord, inside, out)
+    };
+    pairs.iter().map(located).collect()
+}
+
 impl AxisSplit {
-    fn new(axis: &Axis, box_len: u64, joint: bool) -> Self {
+    fn new(axis: &Axis, cuts: &Cuts, joint: bool) -> Self {
         match axis {
             &Axis::Strided {
                 start,
                 step,
                 len,
                 out_stride,
-            } => {
-                let first = start / box_len;
-                let count = match len {
-                    0 => 0,
-                    // Steps no longer than a box leave no box out.
-                    _ if step <= box_len => (start + (len - 1) * step) / box_len - first + 1,
-                    _ => len,
-                };
-                AxisSplit::Strided {
-                    axis: (start, step, len, out_stride),
-                    box_len,
-                    first,
-                    count,
-                }
-            }
+            } => match cuts {
+                &Cuts::Even(box_len) => AxisSplit::Strided(Strided::new(start, step, len, out_stride, box_len)),
+                Cuts::Runs(runs) => AxisSplit::Runs(run_parts(start, step, len, out_stride, runs)),
+            },
             Axis::Listed(_) if joint => AxisSplit::Joint,
             Axis::Listed(pairs) => {
-                let mut sorted: Vec<(u64, u64, isize)> = pairs
-                    .iter()
-                    .map(|&(index, out)| (index / box_len, index % box_len, out))
-                    .collect();
+                let mut sorted = locate(pairs, cuts);
                 // Stable: of duplicates, the last one written wins, as in NumPy.
                 sorted.sort_by_key(|&(coord, ..)| coord);
                 let groups = sorted.chunk_by(|a, b| a.0 == b.0);
@@ -285,7 +326,8 @@ impl AxisSplit {
 
     fn count(&self) -> u64 {
         match self {
-            AxisSplit::Strided { count, .. } => *count,
+            AxisSplit::Strided(strided) => strided.count,
+            AxisSplit::Runs(parts) => parts.last().map_or(0, |part| part.before + part.strided.count),
             AxisSplit::Listed(groups) => groups.len() as u64,
             AxisSplit::Joint => 1,
         }
@@ -293,33 +335,11 @@ impl AxisSplit {
 
     fn get(&self, i: u64) -> Option<(u64, Axis, isize)> {
         match self {
-            &AxisSplit::Strided {
-                axis: (start, step, len, out_stride),
-                box_len,
-                first,
-                ..
-            } => {
-                if step > box_len {
-                    let index = start + i * step;
-                    let axis = Axis::Strided {
-                        start: index % box_len,
-                        step: 1,
-                        len: 1,
-                        out_stride,
-                    };
-                    return Some((index / box_len, axis, i as isize * out_stride));
-                }
-                let coord = first + i;
-                let low = coord * box_len;
-                let from = low.saturating_sub(start).div_ceil(step);
-                let to = (low + box_len - start).div_ceil(step).min(len);
-                let axis = Axis::Strided {
-                    start: start + from * step - low,
-                    step,
-                    len: to - from,
-                    out_stride,
-                };
-                Some((coord, axis, from as isize * out_stride))
+            AxisSplit::Strided(strided) => Some(strided.get(i)),
+            AxisSplit::Runs(parts) => {
+                let part = &parts[parts.partition_point(|part| part.before <= i) - 1];
+                let (coord, axis, out) = part.strided.get(i - part.before);
+                Some((part.first + coord, axis, part.out + out))
             }
             AxisSplit::Listed(groups) => {
                 let (coord, pairs) = &groups[i as usize];
@@ -327,6 +347,83 @@ impl AxisSplit {
             }
             AxisSplit::Joint => None,
         }
+    }
+}
+
+/// The parts of a strided axis in the runs that it touches.
+fn run_parts(start: u64, step: u64, len: u64, out_stride: isize, runs: &[Run]) -> Vec<RunPart> {
+    let mut parts = Vec::new();
+    let (mut from, mut before) = (0, 0);
+    while from < len {
+        let run = &runs[run_at(runs, start + from * step)];
+        // At least one index each time, though no caller selects beyond the last run.
+        let to = (run.end().saturating_sub(start).div_ceil(step)).clamp(from + 1, len);
+        let inside = start + from * step - run.start;
+        let strided = Strided::new(inside, step, to - from, out_stride, run.length);
+        let count = strided.count;
+        parts.push(RunPart {
+            strided,
+            first: run.first,
+            before,
+            out: from as isize * out_stride,
+        });
+        before += count;
+        from = to;
+    }
+    parts
+}
+
+impl Strided {
+    fn new(start: u64, step: u64, len: u64, out_stride: isize, box_len: u64) -> Self {
+        let first = start / box_len;
+        let count = match len {
+            0 => 0,
+            // Steps no longer than a box leave no box out.
+            _ if step <= box_len => (start + (len - 1) * step) / box_len - first + 1,
+            _ => len,
+        };
+        Strided {
+            start,
+            step,
+            len,
+            out_stride,
+            box_len,
+            first,
+            count,
+        }
+    }
+
+    fn get(&self, i: u64) -> (u64, Axis, isize) {
+        let &Strided {
+            start,
+            step,
+            len,
+            out_stride,
+            box_len,
+            first,
+            ..
+        } = self;
+        if step > box_len {
+            let index = start + i * step;
+            let axis = Axis::Strided {
+                start: index % box_len,
+                step: 1,
+                len: 1,
+                out_stride,
+            };
+            return (index / box_len, axis, i as isize * out_stride);
+        }
+        let coord = first + i;
+        let low = coord * box_len;
+        let from = low.saturating_sub(start).div_ceil(step);
+        let to = (low + box_len - start).div_ceil(step).min(len);
+        let axis = Axis::Strided {
+            start: start + from * step - low,
+            step,
+            len: to - from,
+            out_stride,
+        };
+        (coord, axis, from as isize * out_stride)
     }
 }
 

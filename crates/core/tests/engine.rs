@@ -10,9 +10,9 @@ use zarrpipe_core::chain::{Chain, Encoding};
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::dtype::{Kind as DtypeKind, Layout, SwapRun};
 use zarrpipe_core::engine::drive::{Answer, Call, Io, Jobs, Request};
-use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, WritePlan};
+use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, ShapedChains, WritePlan};
 use zarrpipe_core::error::{Error, Kind, Result};
-use zarrpipe_core::grid::Grid;
+use zarrpipe_core::grid::{Cuts, Grid};
 use zarrpipe_core::keys::{KeyKind, Keys};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
@@ -159,11 +159,38 @@ const SHAPE: [u64; 3] = [11, 20, 9];
 const CHUNK: [u64; 3] = [8, 8, 8];
 
 fn array(codecs: &[Value], missing_is_fill: bool) -> Arc<ArrayPlan> {
+    let grid = Grid::regular(SHAPE.to_vec(), CHUNK.to_vec()).unwrap();
+    array_over(grid, None, codecs, missing_is_fill)
+}
+
+fn compile(codecs: &[Value], shape: &[u64]) -> Result<Arc<Chain>> {
     let resolve = |json: &Value, _: &ChunkSpec| Err(Error::unsupported(format!("{json}")));
-    let spec = ChunkSpec::new(CHUNK.to_vec(), layout(), &7u32.to_ne_bytes()).unwrap();
+    let spec = ChunkSpec::new(shape.to_vec(), layout(), &7u32.to_ne_bytes())?;
+    Chain::compile(codecs, spec, 0, &resolve).map(Arc::new)
+}
+
+/// Chunks of 8 and 16 along two axes; the last of each reach beyond the array. Notes the shapes that are compiled.
+fn rectilinear(codecs: &[Value]) -> (Arc<ArrayPlan>, Arc<Mutex<Vec<Vec<u64>>>>) {
+    let cuts = [
+        Cuts::runs(&[(8, 1), (16, 3)]),
+        Cuts::runs(&[(16, 1), (8, 1)]),
+        Cuts::even(8),
+    ];
+    let grid = Grid::new(SHAPE.to_vec(), cuts.into_iter().map(Result::unwrap).collect()).unwrap();
+    let (owned, compiled) = (codecs.to_vec(), Arc::new(Mutex::new(Vec::new())));
+    let noted = compiled.clone();
+    let shaped = ShapedChains::new(Box::new(move |shape| {
+        noted.lock().unwrap().push(shape.to_vec());
+        compile(&owned, shape)
+    }));
+    (array_over(grid, Some(shaped), codecs, true), compiled)
+}
+
+fn array_over(grid: Grid, shaped: Option<ShapedChains>, codecs: &[Value], missing_is_fill: bool) -> Arc<ArrayPlan> {
     Arc::new(ArrayPlan {
-        chain: Arc::new(Chain::compile(codecs, spec, 0, &resolve).unwrap()),
-        grid: Grid::regular(SHAPE.to_vec(), CHUNK.to_vec()).unwrap(),
+        chain: compile(codecs, &grid.least_chunk_shape()).unwrap(),
+        shaped,
+        grid,
         keys: Keys::new("a", KeyKind::Default, '/'),
         encoding: Encoding { keep_empty: false },
         missing_is_fill,
@@ -345,10 +372,43 @@ impl Random {
 
 #[test]
 fn every_chain_reads_back_what_was_written_by_every_driver() {
+    reads_back_what_was_written(|codecs| array(codecs, true));
+}
+
+#[test]
+fn chunks_of_several_shapes_read_back_what_was_written() {
+    reads_back_what_was_written(|codecs| rectilinear(codecs).0);
+}
+
+#[test]
+fn only_shapes_that_are_touched_are_compiled_and_those_once() {
+    let (array, compiled) = rectilinear(&chains()[2]);
+    let store = memory();
+    let axis = |start, len| Axis::Strided {
+        start,
+        step: 1,
+        len,
+        out_stride: 4,
+    };
+    for _ in 0..3 {
+        let piece = Piece::new(vec![axis(9, 1), axis(14, 4), axis(3, 1)], 0);
+        let split = array.grid.split(&piece);
+        array.prepare(&split).unwrap();
+        assert_eq!(*compiled.lock().unwrap(), [[16, 8, 8], [16, 16, 8]]);
+        write(&array, &store, &piece, &[1, 2, 3, 4], Way::Workers).unwrap();
+        assert_eq!(array.chunk_nbytes(&split), 4 * (16 * 8 * 8 + 16 * 16 * 8));
+        assert_eq!(array.decoded_nbytes(&split, &piece), 4 * (16 * 8 * 8 + 16 * 16 * 8));
+    }
+    assert_eq!(compiled.lock().unwrap().len(), 2);
+    let sizes = |key: &str| store.values.lock().unwrap().contains_key(key);
+    assert!(sizes("a/c/1/0/0") && sizes("a/c/1/1/0"));
+}
+
+fn reads_back_what_was_written(plan: impl Fn(&[Value]) -> Arc<ArrayPlan>) {
     let n = SHAPE.iter().product::<u64>() as usize;
     for (number, codecs) in chains().iter().enumerate() {
         for way in [Way::Here, Way::Workers, Way::Loop] {
-            let (array, store) = (array(codecs, true), memory());
+            let (array, store) = (plan(codecs), memory());
             let (mut model, mut random) = (vec![7u32; n], Random(number as u64));
             for round in 0..60 {
                 let (piece, items) = if round % 4 == 1 {

@@ -6,22 +6,74 @@ use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use zarrpipe_core::chain::Encoding;
+use zarrpipe_core::chain::{Chain, Encoding};
 use zarrpipe_core::engine::job::WORK_NBYTES;
-use zarrpipe_core::engine::plan::{ArrayPlan, PutPlan, ReadPlan, WritePlan};
-use zarrpipe_core::grid::Grid;
+use zarrpipe_core::engine::plan::{ArrayPlan, PutPlan, ReadPlan, ShapedChains, WritePlan};
+use zarrpipe_core::error::Result;
+use zarrpipe_core::grid::{Cuts, Grid};
 use zarrpipe_core::keys::{KeyKind, Keys};
+use zarrpipe_core::select::Split;
 use zarrpipe_core::store::Store;
 
 use crate::buffer;
 use crate::chain::PyChain;
-use crate::error::{to_python, type_error};
+use crate::error::{foreign, to_python, type_error};
 use crate::pystore::{Place, PyStore};
 use crate::run::{Held, Outcome, Run, run_blocking};
 use crate::selection::Basic;
 
 /// Chunks from which on a write makes their folders first.
 const FOLDERS_FROM: u64 = 16;
+
+/// How an axis is cut: chunks of one length, or runs of (length, count).
+#[derive(FromPyObject)]
+enum AxisCuts {
+    Even(u64),
+    Runs(Vec<(u64, u64)>),
+}
+
+fn make_grid(shape: Vec<u64>, axes: Vec<AxisCuts>) -> Result<Grid> {
+    let even = |cuts: &AxisCuts| match cuts {
+        AxisCuts::Even(length) => Some(*length),
+        AxisCuts::Runs(_) => None,
+    };
+    if let Some(chunk_shape) = axes.iter().map(even).collect() {
+        return Grid::regular(shape, chunk_shape);
+    }
+    let cuts = |axis: &AxisCuts| match axis {
+        AxisCuts::Even(length) => Cuts::even(*length),
+        AxisCuts::Runs(runs) => Cuts::runs(runs),
+    };
+    Grid::new(shape, axes.iter().map(cuts).collect::<Result<_>>()?)
+}
+
+/// The chain of all chunks, or what compiles one for each shape, with that of the smallest.
+fn chains(chain: &Bound<'_, PyAny>, grid: &Grid) -> PyResult<(Arc<Chain>, Option<ShapedChains>)> {
+    if let Ok(chain) = chain.cast::<PyChain>() {
+        return match grid.is_regular() {
+            true => Ok((chain.get().0.clone(), None)),
+            false => Err(type_error(
+                "chunks of several shapes need a function that compiles their chains",
+            )),
+        };
+    }
+    let function = chain.clone().unbind();
+    let compile = move |shape: &[u64]| {
+        Python::attach(|py| {
+            let compiled = function
+                .bind(py)
+                .call1((PyTuple::new(py, shape).map_err(foreign)?,))
+                .map_err(foreign)?;
+            let chain = compiled.cast::<PyChain>().map_err(|error| foreign(error.into()))?;
+            Ok(chain.get().0.clone())
+        })
+    };
+    let shaped = ShapedChains::new(Box::new(compile));
+    let least = shaped
+        .get(&grid.least_chunk_shape())
+        .map_err(|error| to_python(chain.py(), error, None))?;
+    Ok((least, Some(shaped)))
+}
 
 #[pyclass(frozen, module = "zarrpipe._core", name = "Engine")]
 pub struct PyEngine {
@@ -40,9 +92,9 @@ impl PyEngine {
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
-        chain: &PyChain,
+        chain: Bound<'_, PyAny>,
         shape: Vec<u64>,
-        chunk_shape: Vec<u64>,
+        chunk_shape: Vec<AxisCuts>,
         store: &PyStore,
         path: String,
         key_encoding: (String, String),
@@ -54,7 +106,7 @@ impl PyEngine {
         if !dtype.bind(py).getattr("isnative")?.extract::<bool>()? {
             return Err(type_error("items in memory are in the host's byte order"));
         }
-        let grid = Grid::regular(shape, chunk_shape).map_err(|error| to_python(py, error, None))?;
+        let grid = make_grid(shape, chunk_shape).map_err(|error| to_python(py, error, None))?;
         let kind = match key_encoding.0.as_str() {
             "default" => KeyKind::Default,
             "v2" => KeyKind::V2,
@@ -65,8 +117,10 @@ impl PyEngine {
             "." => '.',
             other => return Err(PyValueError::new_err(format!("no separator {other:?}"))),
         };
+        let (chain, shaped) = chains(&chain, &grid)?;
         let plan = ArrayPlan {
-            chain: chain.0.clone(),
+            chain,
+            shaped,
             grid,
             keys: Keys::new(&path, kind, separator),
             encoding: Encoding {
@@ -144,6 +198,11 @@ impl PyEngine {
 }
 
 impl PyEngine {
+    fn prepare(&self, py: Python<'_>, split: &Split) -> PyResult<()> {
+        let prepared = self.plan.prepare(split);
+        prepared.map_err(|error| to_python(py, error, Some(&self.path)))
+    }
+
     /// The jobs of a read, the array that they fill, and whether they are cheap enough for the calling thread.
     fn read_jobs<'py>(
         &self,
@@ -169,6 +228,7 @@ impl PyEngine {
             place.merge_gap(),
             !place.native(),
         );
+        self.prepare(py, plan.split())?;
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
         let keep = vec![out.clone().into_any().unbind()];
         Ok((Held::new(plan, keep), out, here))
@@ -197,13 +257,13 @@ impl PyEngine {
             place.native(),
             place.identity(),
         );
+        self.prepare(py, plan.split())?;
         if let (Place::Blocking { store, .. }, true) = (&**place, plan.split().len() >= FOLDERS_FROM) {
             let store: &Arc<dyn Store> = store;
             let prepared = py.detach(|| store.prepare(&mut plan.folders().into_iter()));
             prepared.map_err(|error| to_python(py, error, Some(&self.path)))?;
         }
-        let whole_chunks = plan.split().len().saturating_mul(self.plan.chain.spec().nbytes());
-        let here = whole_chunks < WORK_NBYTES;
+        let here = self.plan.chunk_nbytes(plan.split()) < WORK_NBYTES;
         let keep = vec![value.clone().into_any().unbind()];
         Ok((Held::new(plan, keep), here))
     }

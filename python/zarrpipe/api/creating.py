@@ -87,10 +87,11 @@ def create_array(
     chunks : int, iterable of int, bool or "auto"
         The shape of a chunk (with `shards`, of a chunk inside them), in which -1 stands for all of an axis; one
         number is for all axes, and False for a single chunk. "auto" halves the array's longest axes until a chunk
-        has at most 4 MiB, inside shards 1 MiB.
+        has at most 4 MiB, inside shards 1 MiB. An axis may have a list of the lengths of its chunks, or of (length,
+        count) for equal ones, in place of one length: ``[[10, 20, 30], 5]`` makes a rectilinear grid.
     shards : int, iterable of int, mapping, "auto" or None
         The shape of a shard, a whole number of chunks; or a mapping of `shape` and `index_location`. "auto" makes
-        shards of up to 64 MiB. By default there are none.
+        shards of up to 64 MiB. An axis may have a list of lengths, as for `chunks`. By default there are none.
     filters, compressors : codec, iterable of codec, "auto" or None
         The array-to-array and the bytes-to-bytes codecs; documents, names or objects. "auto" is no filter, and zstd.
     serializer : codec or "auto"

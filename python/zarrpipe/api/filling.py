@@ -214,7 +214,7 @@ def _like(a: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(a, Array):
         alike["fill_value"] = a.fill_value
         if not {"chunks", "chunk_shape", "shards", "codecs", "filters", "serializer", "compressors"} & set(kwargs):
-            alike["chunks"] = a.shards or a.chunks
+            alike["chunks"] = a.metadata.chunk_grid
             alike["codecs"] = a.codecs
     return {**alike, **kwargs}
 

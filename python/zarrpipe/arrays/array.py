@@ -7,6 +7,7 @@ that need an event loop, take a way through Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -173,11 +174,11 @@ class Array(ArrayChunks):
 
     def get_block_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Read whole chunks (whole shards, where there are shards), selected by their coordinates in the grid."""
-        return self.read(blocks_to_slices(selection, self.shape, self._chunk_shape), out=out)
+        return self.read(blocks_to_slices(selection, self.shape, self._grid.axes), out=out)
 
     def set_block_selection(self, selection: Any, value: Any) -> None:
         """Write whole chunks: see `get_block_selection`."""
-        self[blocks_to_slices(selection, self.shape, self._chunk_shape)] = value
+        self[blocks_to_slices(selection, self.shape, self._grid.axes)] = value
 
     def get_orthogonal_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """Read by one selection for each axis. Of slices and integers only, for now."""
@@ -222,9 +223,10 @@ class Array(ArrayChunks):
         if not self.shape:
             raise TypeError("an array without axes cannot be iterated over")
         # A row of chunks at a time: by single rows each chunk would be decoded many times.
-        step = self._chunk_shape[0]
-        for start in range(0, self.shape[0], step):
-            band = self[start : start + step]
+        rows = self._grid.axes[0]
+        for at in range(rows.count(self.shape[0])):
+            start, length = rows.span(at)
+            band = self[start : start + length]
             # `band[i]` would be a NumPy scalar for an array of one axis, `band[i, ...]` is always an array.
             yield from (band[index, ...] for index in range(len(band)))
 
@@ -280,8 +282,9 @@ class Array(ArrayChunks):
         """`node` with this array's data type (the byte order in memory is not in a document), if it is this array's."""
         own = self._metadata
         if isinstance(node, ArrayMetadata) and len(node.shape) == len(own.shape):
-            alike = own.update_shape(node.shape).update_attributes(node.attributes)
-            if alike == node:
+            resized = replace(own, shape=node.shape, chunk_grid=node.chunk_grid)
+            alike = resized.update_attributes(node.attributes)
+            if alike == node and node.chunk_grid.continues(own.chunk_grid):
                 return alike
         raise ConflictError(f"the array at {self.name!r} was replaced by another since it was opened")
 
@@ -323,6 +326,7 @@ class Array(ArrayChunks):
             wide_shape = tuple(max(pair) for pair in zip(current.shape, new_shape, strict=True))
             config = ArrayConfig.from_dict({**self._config.to_dict(), "read_missing_chunks": True})
             wide = type(self)(current.update_shape(wide_shape), self._store_path, config, self._given_codecs)
+            self._check_shards(current.update_shape(new_shape))
             await clear_border(current, new_shape, partial(wide._read_by, access), partial(wide._write_by, access))
             await delete_outside(access, self.path, current, new_shape)
             await self._change(access, lambda old: old.update_shape(new_shape))
@@ -378,7 +382,9 @@ class Array(ArrayChunks):
         # From the shape in the store: of two that append at once, each gets a place of its own.
         def longer(old: ArrayMetadata) -> ArrayMetadata:
             self._check_appended(items.shape, old.shape, axis)
-            return old.update_shape((*old.shape[:axis], old.shape[axis] + items.shape[axis], *old.shape[axis + 1 :]))
+            new = old.update_shape((*old.shape[:axis], old.shape[axis] + items.shape[axis], *old.shape[axis + 1 :]))
+            self._check_shards(new)
+            return new
 
         # Until the data are written: who knows a smaller shape takes a chunk at the edge for complete, and would write
         # over what lies behind.

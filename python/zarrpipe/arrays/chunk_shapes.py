@@ -7,13 +7,16 @@ shards. An automatic shard is a box of whole chunks of at most 64 MiB, grown alo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
 
 from zarrpipe._types import ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
+from zarrpipe.errors import MetadataError
+from zarrpipe.metadata import ChunkGrid, RectilinearChunkGrid, RegularChunkGrid, parse_chunk_grid
+from zarrpipe.metadata.chunk_axis import ChunkRuns
 
 __all__ = [
     "ChunksLike",
@@ -21,14 +24,18 @@ __all__ = [
     "ShardsLike",
     "auto_chunks",
     "auto_shards",
+    "check_inner_chunks",
     "inner_chunks",
+    "is_auto",
     "parse_chunks",
     "parse_shards",
 ]
 
 IndexLocation: TypeAlias = Literal["start", "end"]
-ChunksLike: TypeAlias = ShapeLike | bool | Literal["auto"] | None
-ShardsLike: TypeAlias = ShapeLike | Mapping[str, Any] | Literal["auto"] | None
+# One length, a length for each axis, or for an axis the lengths of its chunks.
+AxesLike: TypeAlias = ShapeLike | Iterable[int | Iterable[int | Sequence[int]] | None] | ChunkGrid
+ChunksLike: TypeAlias = AxesLike | bool | Literal["auto"] | None
+ShardsLike: TypeAlias = AxesLike | Mapping[str, Any] | Literal["auto"] | None
 
 _CHUNK_NBYTES: Final = 4 * 2**20
 _INNER_CHUNK_NBYTES: Final = 2**20
@@ -94,36 +101,62 @@ def auto_shards(shape: tuple[int, ...], chunks: tuple[int, ...], item_nbytes: in
     return tuple(count * chunk for count, chunk in zip(counts, chunks, strict=True))
 
 
-def _parse_lengths(value: object, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
-    """One length for all axes, or one for each; -1 and None stand for all of the axis."""
+def _parse_grid(value: object, shape: tuple[int, ...], what: str, unit: tuple[int, ...] | None = None) -> ChunkGrid:
+    """One length for all axes, or one for each; -1 and None stand for all of the axis, in whole units.
+
+    Where an axis has a list of lengths in place of one, the grid is rectilinear, as in zarr-python.
+    """
+    if hasattr(value, "to_dict"):
+        grid = parse_chunk_grid(value if isinstance(value, ChunkGrid) else value.to_dict())
+        grid.check_shape(shape)
+        return grid
     if isinstance(value, int | np.integer):
-        lengths: list[Any] = [value] * len(shape)
+        axes: list[Any] = [value] * len(shape)
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        lengths = list(value)
+        axes = list(value)
     else:
         raise TypeError(f"{what} are given by a length for each axis, not {value!r}")
-    if len(lengths) != len(shape):
-        raise ValueError(f"{what} have {len(lengths)} axes, but the array has {len(shape)}")
+    if len(axes) != len(shape):
+        raise ValueError(f"{what} have {len(axes)} axes, but the array has {len(shape)}")
+    units = unit or (1,) * len(shape)
     whole = [
-        max(axis_length, 1) if length is None or length == -1 else length
-        for length, axis_length in zip(lengths, shape, strict=True)
+        one * max(-(-length // one), 1) if axis is None or (not isinstance(axis, list) and axis == -1) else axis
+        for axis, length, one in zip(map(_listed, axes), shape, units, strict=True)
     ]
+    if any(isinstance(axis, list) for axis in whole):
+        return _rectilinear(whole, shape, what)
     parsed = parse_shapelike(whole)
     if any(length < 1 for length in parsed):
         raise ValueError(f"{what} are at least 1 long, not {parsed}")
-    return parsed
+    return RegularChunkGrid(parsed)
 
 
-def parse_chunks(
-    chunks: ChunksLike, shape: tuple[int, ...], item_nbytes: int, *, in_shards: bool = False
-) -> tuple[int, ...]:
-    """Return the shape of chunks that a user asks for.
+def _listed(axis: Any) -> Any:
+    """Return the lengths of an axis as a list; anything else as it is."""
+    is_one = isinstance(axis, str | bytes | Mapping) or getattr(axis, "shape", None) == ()
+    return list(axis) if isinstance(axis, Iterable) and not is_one else axis
+
+
+def _rectilinear(axes: list[Any], shape: tuple[int, ...], what: str) -> ChunkGrid:
+    try:
+        grid = RectilinearChunkGrid(tuple(axes))
+    except MetadataError as error:
+        raise ValueError(f"{what}{error.at or ''}: {error.args[0]}") from None
+    for axis, (cuts, length) in enumerate(zip(grid.axes, shape, strict=True)):
+        if isinstance(cuts, ChunkRuns) and length and cuts.end != length:
+            raise ValueError(f"{what} of axis {axis} are {cuts.end} long in all, but the axis is {length} long")
+    return grid
+
+
+def parse_chunks(chunks: ChunksLike, shape: tuple[int, ...], item_nbytes: int, *, in_shards: bool = False) -> ChunkGrid:
+    """Return the grid of chunks that a user asks for.
 
     Parameters
     ----------
-    chunks : int, iterable of int, bool, "auto" or None
+    chunks : int, iterable, bool, ChunkGrid, "auto" or None
         A length for all axes or one for each, in which -1 and None stand for all of the axis; False for one chunk.
-        True, "auto" and None leave it to `auto_chunks`.
+        True, "auto" and None leave it to `auto_chunks`. In place of a length an axis may have a list of the lengths of
+        its chunks, or of (length, count) for equal ones; together they are as long as the axis.
     shape : tuple of int
         The array's shape.
     item_nbytes : int
@@ -139,38 +172,48 @@ def parse_chunks(
     Examples
     --------
     >>> parse_chunks((10, -1), (100, 50), 8)
-    (10, 50)
+    RegularChunkGrid(chunk_shape=(10, 50))
+    >>> parse_chunks(([10, 10, 30], 20), (50, 50), 8)
+    RectilinearChunkGrid(chunk_shapes=(((10, 2), 30), 20))
     """
-    if chunks is None or chunks is True or (isinstance(chunks, str) and chunks == "auto"):
-        return auto_chunks(shape, item_nbytes, in_shards=in_shards)
+    if is_auto(chunks):
+        return RegularChunkGrid(auto_chunks(shape, item_nbytes, in_shards=in_shards))
     if chunks is False:
-        return tuple(max(length, 1) for length in shape)
-    return _parse_lengths(chunks, shape, "chunks")
+        chunks = -1
+    return _parse_grid(chunks, shape, "chunks")
+
+
+def is_auto(chunks: object) -> bool:
+    """Whether a user leaves the chunks to zarrpipe."""
+    return chunks is None or chunks is True or (isinstance(chunks, str) and chunks == "auto")
 
 
 def parse_shards(
-    shards: ShardsLike, chunks: tuple[int, ...], shape: tuple[int, ...], item_nbytes: int
-) -> tuple[tuple[int, ...] | None, IndexLocation]:
-    """Return the shape of shards that a user asks for, and where their index lies.
+    shards: ShardsLike, chunk_grid: ChunkGrid, shape: tuple[int, ...], item_nbytes: int
+) -> tuple[ChunkGrid | None, IndexLocation]:
+    """Return the grid of shards that a user asks for, and where their index lies.
 
     Parameters
     ----------
-    shards : int, iterable of int, mapping, "auto" or None
+    shards : int, iterable, ChunkGrid, mapping, "auto" or None
         As for chunks; or a mapping with `shape` and `index_location`. None for no shards.
-    chunks, shape : tuple of int
-        The shape of an inner chunk, and the array's.
+    chunk_grid : ChunkGrid
+        That of the chunks inside them.
+    shape : tuple of int
+        The array's shape.
     item_nbytes : int
         Bytes an item.
 
     Raises
     ------
     TypeError, ValueError
-        `shards` is something else, does not fit the array, or is no whole number of chunks.
+        `shards` is something else, does not fit the array, or is no whole number of chunks; or the chunks have
+        several shapes.
 
     Examples
     --------
-    >>> parse_shards((20, 20), (10, 10), (100, 100), 1)
-    ((20, 20), 'end')
+    >>> parse_shards((20, 20), RegularChunkGrid((10, 10)), (100, 100), 1)
+    (RegularChunkGrid(chunk_shape=(20, 20)), 'end')
     """
     location: IndexLocation = "end"
     if isinstance(shards, Mapping):
@@ -182,13 +225,24 @@ def parse_shards(
         shards = cast(ShardsLike, shards.get("shape", "auto"))
     if shards is None or shards is False:
         return None, location
-    if shards is True or (isinstance(shards, str) and shards == "auto"):
-        return auto_shards(shape, chunks, item_nbytes), location
-    parsed = _parse_lengths(shards, shape, "shards")
-    for axis, (shard, chunk) in enumerate(zip(parsed, chunks, strict=True)):
-        if shard % chunk:
-            raise ValueError(f"a shard is a whole number of chunks: on axis {axis}, {shard} is none of {chunk}")
-    return parsed, location
+    chunks = getattr(chunk_grid, "chunk_shape", None)
+    if chunks is None:
+        raise ValueError("chunks in shards have one shape; the shards may have several: shards=[[...], ...]")
+    if is_auto(shards):
+        return RegularChunkGrid(auto_shards(shape, chunks, item_nbytes)), location
+    grid = _parse_grid(shards, shape, "shards", chunks)
+    check_inner_chunks(chunks, grid)
+    return grid, location
+
+
+def check_inner_chunks(chunks: tuple[int, ...], grid: ChunkGrid) -> None:
+    """Raise MetadataError unless every shard of a grid is a whole number of inner chunks."""
+    if len(chunks) != grid.ndim:
+        raise MetadataError(f"inner chunks have {len(chunks)} axes, but the array has {grid.ndim}")
+    for axis, (cuts, chunk) in enumerate(zip(grid.axes, chunks, strict=True)):
+        for length in cuts.lengths:
+            if length % chunk:
+                raise MetadataError(f"a shard is a whole number of chunks: on axis {axis}, {length} is none of {chunk}")
 
 
 def inner_chunks(codecs: Iterable[Mapping[str, Any]]) -> tuple[int, ...] | None:

@@ -6,21 +6,25 @@ A chunk here is what has a key: a shard, where there are shards.
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zarrpipe import _core
-from zarrpipe.arrays.facts import ArrayFacts
+from zarrpipe.arrays.chunk_shapes import check_inner_chunks
+from zarrpipe.arrays.facts import ArrayFacts, in_document
 from zarrpipe.arrays.selection import parse_value
-from zarrpipe.arrays.stored_chunks import chunk_count, count_inside, grid_shape, stored_chunks
+from zarrpipe.arrays.stored_chunks import chunk_count, grid_shape, inside, stored_chunks
 from zarrpipe.codecs import compile_chain
 from zarrpipe.display import ArrayInfo
-from zarrpipe.driver import drive, sync
+from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import SelectionError
-from zarrpipe.metadata import ArrayMetadata, join_key
+from zarrpipe.metadata import ArrayMetadata, RectilinearChunkGrid, RegularChunkGrid, join_key
+from zarrpipe.metadata.chunk_axis import ChunkRuns
 from zarrpipe.nodes import NodeAccess, check_writable, run
 from zarrpipe.spec import ArrayConfig
 from zarrpipe.stores import core_store
@@ -44,10 +48,14 @@ class ArrayChunks(ArrayFacts):
 
     def _make_engine(self, metadata: ArrayMetadata, config: ArrayConfig) -> _core.Engine:
         encoding: Any = metadata.chunk_key_encoding
+        apply_settings()
+        grid = metadata.chunk_grid
+        regular = isinstance(grid, RegularChunkGrid)
+        self._check_shards(metadata)
         return _core.Engine(
-            self._chain,
+            self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
-            self._chunk_shape,
+            [axis.runs if isinstance(axis, ChunkRuns) else axis.lengths[0] for axis in grid.axes],
             core_store(self.store),
             self.path,
             (encoding.name, encoding.separator),
@@ -57,60 +65,106 @@ class ArrayChunks(ArrayFacts):
             order=config.order,
         )
 
+    def _check_shards(self, metadata: ArrayMetadata) -> None:
+        """Raise MetadataError if one of several shapes of shards is no whole number of chunks; a chain knows only its own."""
+        inner, grid = self._inner_chunks, metadata.chunk_grid
+        # Of another rank where a codec in front of the shards reshapes: then the chain must say it after all.
+        if isinstance(grid, RectilinearChunkGrid) and inner is not None and len(inner) == grid.ndim:
+            with in_document(self.path, "/codecs"):
+                check_inner_chunks(inner, grid)
+
     @cached_property
-    def _chain(self) -> _core.Chain:
-        codecs = self.codecs
-        with self._in_document("/codecs"):
-            return compile_chain(codecs, self._chunk_spec)
+    def _chain_of(self) -> Callable[[tuple[int, ...]], _core.Chain]:
+        """Compiles the chain for chunks of a shape."""
+        # It does not hold the array, which holds the engine, which holds it: such circles are not collected.
+        codecs, path, spec = self.codecs, self.path, self._chunk_spec((1,) * self.ndim)
+
+        @lru_cache(maxsize=64)
+        def chain_of(chunk_shape: tuple[int, ...]) -> _core.Chain:
+            with in_document(path, "/codecs"):
+                return compile_chain(codecs, replace(spec, shape=chunk_shape))
+
+        return chain_of
+
+    def _chunk_shape(self, chunk_coords: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Return the shape of what has a key; `chunk_coords` may be None where all have the same."""
+        if chunk_coords is not None:
+            self._check_coords(chunk_coords)
+            return self._grid.chunk_shape_at(chunk_coords)
+        if isinstance(self._grid, RegularChunkGrid):
+            return self._grid.chunk_shape
+        raise ValueError(f"the chunks of the array {self.name!r} have several shapes: say which one by chunk_coords=")
 
     def _finish(self, run_: _core.Run) -> Any:
         """Wait for a call that needs an event loop."""
         return sync(lambda: drive(run_, self.store), self.store)
 
-    def encode_chunk(self, items: npt.ArrayLike) -> bytes | None:
+    def encode_chunk(self, items: npt.ArrayLike, chunk_coords: tuple[int, ...] | None = None) -> bytes | None:
         """Return the encoded form of one chunk. Nothing is stored.
 
         Parameters
         ----------
         items : array_like
             Of a chunk's shape, or one value for all of it.
+        chunk_coords : tuple of int, optional
+            Which chunk, where they have several shapes.
 
         Returns
         -------
         bytes or None
             None where all items are the fill value and such chunks are not stored.
+
+        Raises
+        ------
+        SelectionError
+            There is no chunk with these coordinates.
         """
-        values = parse_value(items, self._chunk_shape, self.dtype)
-        if values.shape != self._chunk_shape:
-            values = np.broadcast_to(values, self._chunk_shape)
+        chunk_shape = self._chunk_shape(chunk_coords)
+        chain = self._chain_of(chunk_shape)
+        values = parse_value(items, chunk_shape, self.dtype)
+        if values.shape != chunk_shape:
+            values = np.broadcast_to(values, chunk_shape)
         native = np.ascontiguousarray(values, dtype=self.dtype.newbyteorder("="))
         data = native.reshape(-1).view(np.uint8)
         keep_empty = self._config.write_empty_chunks
-        if self._chain.needs_loop:
-            encoded = self._finish(self._chain.start_encode([data], keep_empty))[0]
+        if chain.needs_loop:
+            encoded = self._finish(chain.start_encode([data], keep_empty))[0]
         else:
-            encoded = self._chain.encode(data, keep_empty)
+            encoded = chain.encode(data, keep_empty)
         return None if encoded is None else bytes(encoded)
 
-    def decode_chunk(self, data: bytes | bytearray | memoryview) -> npt.NDArray[Any]:
+    def decode_chunk(
+        self, data: bytes | bytearray | memoryview, chunk_coords: tuple[int, ...] | None = None
+    ) -> npt.NDArray[Any]:
         """Return the items of one encoded chunk, in its full shape.
+
+        Parameters
+        ----------
+        data : bytes-like
+            As `get_encoded_chunk` returns it.
+        chunk_coords : tuple of int, optional
+            Which chunk, where they have several shapes.
 
         Raises
         ------
         CodecError
             It cannot be decoded.
+        SelectionError
+            There is no chunk with these coordinates.
         """
-        if self._chain.needs_loop:
-            decoded = self._finish(self._chain.start_decode([data]))[0]
-        else:
-            decoded = self._chain.decode(data)
-        items = np.frombuffer(decoded, dtype=self.dtype.newbyteorder("=")).reshape(self._chunk_shape)
+        chunk_shape = self._chunk_shape(chunk_coords)
+        chain = self._chain_of(chunk_shape)
+        decoded = self._finish(chain.start_decode([data]))[0] if chain.needs_loop else chain.decode(data)
+        items = np.frombuffer(decoded, dtype=self.dtype.newbyteorder("=")).reshape(chunk_shape)
         return items.astype(self.dtype, copy=False)
 
-    def _chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
+    def _check_coords(self, chunk_coords: tuple[int, ...]) -> None:
         grid = grid_shape(self._metadata)
         if len(chunk_coords) != len(grid) or not all(0 <= at < n for at, n in zip(chunk_coords, grid, strict=True)):
             raise SelectionError(f"there is no chunk {tuple(chunk_coords)} in a grid of {grid}")
+
+    def _chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
+        self._check_coords(chunk_coords)
         return join_key(self.path, self._metadata.encode_chunk_key(tuple(chunk_coords)))
 
     def get_encoded_chunk(self, chunk_coords: tuple[int, ...]) -> bytes | None:
@@ -152,17 +206,20 @@ class ArrayChunks(ArrayFacts):
     @property
     def nchunks_initialized(self) -> int:
         """How many chunks are stored; a shard that is stored counts with all of its chunks."""
-        in_shard = math.prod(shard // chunk for shard, chunk in zip(self._chunk_shape, self.chunks, strict=True))
-        return self._count_stored() * in_shard
+        stored, inner = self._stored_inside(), self._inner_chunks
+        if inner is None:
+            return len(stored)
+        shards = (self._grid.chunk_shape_at(at) for at in stored)
+        return sum(math.prod(n // chunk for n, chunk in zip(shard, inner, strict=True)) for shard in shards)
 
-    def _count_stored(self) -> int:
+    def _stored_inside(self) -> list[tuple[int, ...]]:
         coords = run(self.store, lambda access: stored_chunks(access, self.path, self._metadata))
-        return count_inside(coords, self._metadata)
+        return inside(coords, self._metadata)
 
     def info_complete(self) -> ArrayInfo:
         """Return `info` with what the store holds. Every key of the array is looked at."""
         return self._info(
             count_bytes_stored=self.nbytes_stored(),
-            count_chunks_initialized=self._count_stored(),
+            count_chunks_initialized=len(self._stored_inside()),
             count_chunks=chunk_count(self._metadata),
         )

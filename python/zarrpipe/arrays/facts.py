@@ -13,12 +13,11 @@ import numpy as np
 from zarrpipe._types import MemoryOrder
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
 from zarrpipe.arrays.chunk_shapes import inner_chunks
-from zarrpipe.arrays.stored_chunks import chunk_shape
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import parse_codecs
 from zarrpipe.display import ArrayInfo
 from zarrpipe.errors import MetadataError, UnsupportedError
-from zarrpipe.metadata import ArrayMetadata, basename, metadata_key
+from zarrpipe.metadata import ArrayMetadata, ChunkGrid, RegularChunkGrid, basename, metadata_key
 from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArrayConfig, ArraySpec
 
@@ -26,7 +25,22 @@ if TYPE_CHECKING:
     from zarrpipe.abc.store import Store
     from zarrpipe.stores import StorePath
 
-__all__ = ["ArrayFacts"]
+__all__ = ["ArrayFacts", "in_document"]
+
+
+class _SeveralShapesError(UnsupportedError, AttributeError):
+    """As an AttributeError it tells Dask, which asks by `getattr(array, "chunks", None)`, that there are none."""
+
+
+@contextmanager
+def in_document(path: str, at: str) -> Iterator[None]:
+    """Make errors say where in which array's document their cause is."""
+    try:
+        with located(at):
+            yield
+    except (MetadataError, UnsupportedError) as error:
+        error.key = error.key or metadata_key(path)
+        raise
 
 
 class ArrayFacts:
@@ -147,11 +161,16 @@ class ArrayFacts:
         """The memory layout of arrays read."""
         return self._config.order
 
-    # Chunks. `_chunk_shape` is the shape of what has a key: a shard, where there are shards.
+    # Chunks. The grid is that of what has a key: of shards, where there are shards.
 
-    @cached_property
-    def _chunk_shape(self) -> tuple[int, ...]:
-        return chunk_shape(self._metadata)
+    @property
+    def _grid(self) -> ChunkGrid:
+        return self._metadata.chunk_grid
+
+    def _one_chunk_shape(self, sizes: str) -> tuple[int, ...]:
+        if isinstance(self._grid, RegularChunkGrid):
+            return self._grid.chunk_shape
+        raise _SeveralShapesError(f"the chunks of the array {self.name!r} have several shapes: see {sizes}")
 
     @cached_property
     def _inner_chunks(self) -> tuple[int, ...] | None:
@@ -159,18 +178,53 @@ class ArrayFacts:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """The shape of a chunk; with shards, of the chunks inside them."""
-        return self._inner_chunks or self._chunk_shape
+        """The shape of a chunk; with shards, of the chunks inside them.
+
+        Raises
+        ------
+        UnsupportedError
+            The chunks have several shapes: see `read_chunk_sizes`.
+        """
+        return self._inner_chunks or self._one_chunk_shape("read_chunk_sizes")
 
     @property
     def shards(self) -> tuple[int, ...] | None:
-        """The shape of a shard; None where there are no shards."""
-        return self._chunk_shape if self._inner_chunks is not None else None
+        """The shape of a shard; None where there are no shards.
+
+        Raises
+        ------
+        UnsupportedError
+            The shards have several shapes: see `write_chunk_sizes`.
+        """
+        return self._one_chunk_shape("write_chunk_sizes") if self._inner_chunks is not None else None
+
+    @property
+    def _chunk_grid(self) -> ChunkGrid:
+        """The grid of chunks; with shards, of the chunks inside them."""
+        return self._grid if self._inner_chunks is None else RegularChunkGrid(self._inner_chunks)
+
+    @property
+    def read_chunk_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """The lengths of all chunks along each axis, cut off at the array's end; with shards, of the chunks inside.
+
+        Examples
+        --------
+        >>> import zarrpipe
+        >>> array = zarrpipe.create_array({}, shape=(10, 6), chunks=[[2, 8], 4], dtype="uint8")
+        >>> array.read_chunk_sizes
+        ((2, 8), (4, 2))
+        """
+        return self._chunk_grid.chunk_sizes(self.shape)
+
+    @property
+    def write_chunk_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """`read_chunk_sizes` of what is written at once: of shards, where there are shards."""
+        return self._grid.chunk_sizes(self.shape)
 
     @property
     def cdata_shape(self) -> tuple[int, ...]:
         """How many chunks there are along each axis."""
-        return tuple(-(-length // chunk) for length, chunk in zip(self.shape, self.chunks, strict=True))
+        return self._chunk_grid.grid_shape(self.shape)
 
     @property
     def nchunks(self) -> int:
@@ -184,18 +238,8 @@ class ArrayFacts:
         """The whole chain, in the order of encoding."""
         if self._given_codecs is not None:
             return self._given_codecs
-        with self._in_document("/codecs"):
+        with in_document(self.path, "/codecs"):
             return parse_codecs(self._metadata.codecs)
-
-    @contextmanager
-    def _in_document(self, at: str) -> Iterator[None]:
-        """Make errors say where in which document their cause is."""
-        try:
-            with located(at):
-                yield
-        except (MetadataError, UnsupportedError) as error:
-            error.key = error.key or metadata_key(self.path)
-            raise
 
     @property
     def _item_codecs(self) -> tuple[Any, ...]:
@@ -218,10 +262,9 @@ class ArrayFacts:
         """The bytes-to-bytes codecs; with shards, those inside."""
         return tuple(codec for codec in self._item_codecs if isinstance(codec, BytesBytesCodec))
 
-    @cached_property
-    def _chunk_spec(self) -> ArraySpec:
+    def _chunk_spec(self, chunk_shape: tuple[int, ...]) -> ArraySpec:
         data_type, fill_value = self._metadata.data_type, self._metadata.fill_value
-        return ArraySpec(self._chunk_shape, data_type, fill_value, self._config, default_buffer_prototype())
+        return ArraySpec(chunk_shape, data_type, fill_value, self._config, default_buffer_prototype())
 
     # How it shows itself
 
@@ -241,8 +284,8 @@ class ArrayFacts:
             zarr_format=self._metadata.zarr_format,
             data_type=self._data_type_name,
             shape=self.shape,
-            chunk_shape=self.chunks,
-            shard_shape=self.shards,
+            chunk_shape=self._shown(self._chunk_grid),
+            shard_shape=None if self._inner_chunks is None else self._shown(self._grid),
             fill_value=self.fill_value,
             order=self.order,
             read_only=self.read_only,
@@ -251,6 +294,9 @@ class ArrayFacts:
             count_bytes=self.nbytes,
             **counted,
         )
+
+    def _shown(self, grid: ChunkGrid) -> tuple[int, ...] | str:
+        return grid.chunk_shape if isinstance(grid, RegularChunkGrid) else "<variable>"
 
     def __repr__(self) -> str:
         return f"<Array {self._store_path} shape={self.shape} dtype={self._data_type_name}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
@@ -11,14 +12,24 @@ import numpy.typing as npt
 from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, ZarrFormat
 from zarrpipe.abc.metadata import parse_shapelike
 from zarrpipe.arrays.array import Array
-from zarrpipe.arrays.chunk_shapes import ChunksLike, ShardsLike, auto_shards, inner_chunks, parse_chunks, parse_shards
+from zarrpipe.arrays.chunk_shapes import (
+    ChunksLike,
+    ShardsLike,
+    auto_shards,
+    inner_chunks,
+    is_auto,
+    parse_chunks,
+    parse_shards,
+)
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
+from zarrpipe.driver import apply_settings
 from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
     ArrayMetadata,
+    ChunkGrid,
     ChunkKeyEncoding,
     DefaultChunkKeyEncoding,
     RegularChunkGrid,
@@ -26,6 +37,7 @@ from zarrpipe.metadata import (
     loads,
     parse_chunk_key_encoding,
 )
+from zarrpipe.metadata.grid import sample_chunk_shapes
 from zarrpipe.metadata.json import located
 from zarrpipe.nodes import NodeAccess, create_node
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
@@ -140,26 +152,30 @@ def plan_array(options: CreateOptions) -> NewArray:
         They ask for what is not implemented.
     """
     check_zarr_format(options.get("zarr_format"))
+    apply_settings()
     data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
     item_nbytes = data_type.to_native_dtype().itemsize
     plan_codecs = _plan_parts if options.get("codecs") is None else _plan_chain
-    chunk_shape, codecs = plan_codecs(options, shape, item_nbytes)
+    chunk_grid, codecs = plan_codecs(options, shape, item_nbytes)
     fill_value = options.get("fill_value")
     fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
     config = parse_array_config(_parse_config(options.get("config"), options.get("order")))
-    spec = ArraySpec(chunk_shape, data_type, fill_value, config, default_buffer_prototype())
+    chunk_shapes = list(sample_chunk_shapes(chunk_grid, shape))
+    spec = ArraySpec(chunk_shapes[0], data_type, fill_value, config, default_buffer_prototype())
     with located("/codecs"):
         codecs = evolve_codecs(codecs, spec)
-        compile_chain(codecs, spec)
+        for chunk_shape in chunk_shapes:
+            compile_chain(codecs, replace(spec, shape=chunk_shape))
+    dimension_names: Any = options.get("dimension_names")  # checked there
     metadata = ArrayMetadata(
         shape=shape,
         data_type=data_type,
-        chunk_grid=RegularChunkGrid(chunk_shape),
+        chunk_grid=chunk_grid,
         chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding")),
         fill_value=fill_value,
         codecs=_documents(codecs),
         attributes=dict(options.get("attributes") or {}),
-        dimension_names=_as_tuple(options.get("dimension_names")),
+        dimension_names=dimension_names,
     )
     metadata.to_bytes()  # attributes may be no JSON
     return NewArray(
@@ -175,10 +191,6 @@ def _documents(codecs: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     """Return the codecs' JSON as it will be read again: codecs may give tuples, and NumPy's numbers."""
     document: Any = loads(dumps({"codecs": codec_documents(codecs)}))
     return tuple(document["codecs"])
-
-
-def _as_tuple(names: DimensionNames) -> tuple[str | None, ...] | None:
-    return None if names is None else tuple(names)
 
 
 def check_zarr_format(zarr_format: object) -> None:
@@ -220,13 +232,10 @@ def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[Cod
     return tuple(codecs)
 
 
-def _plan_parts(
-    options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
-) -> tuple[tuple[int, ...], tuple[Any, ...]]:
-    """Return the shape of what has a key, and the chain of filters, serializer, compressors and shards."""
+def _plan_parts(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int) -> tuple[ChunkGrid, tuple[Any, ...]]:
+    """Return the grid of what has a key, and the chain of filters, serializer, compressors and shards."""
     shards = options.get("shards")
-    chunks = parse_chunks(options.get("chunks", "auto"), shape, item_nbytes, in_shards=shards is not None)
-    shard_shape, index_location = parse_shards(shards, chunks, shape, item_nbytes)
+    grid = parse_chunks(options.get("chunks", "auto"), shape, item_nbytes, in_shards=shards is not None)
     serializer = options.get("serializer", "auto")
     if serializer is None or (isinstance(serializer, str) and serializer == "auto"):
         serializer = {"name": "bytes"}
@@ -240,22 +249,23 @@ def _plan_parts(
     ]
     with located("/codecs"):
         codecs = parse_codecs(parts)
-    if shard_shape is None:
-        return chunks, codecs
+    if shards is None:
+        return grid, codecs
+    shard_grid, index_location = parse_shards(shards, grid, shape, item_nbytes)
+    if shard_grid is None:
+        return grid, codecs
     index_codecs = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
     configuration = {
-        "chunk_shape": list(chunks),
+        "chunk_shape": list(grid.chunk_shape_at((0,) * len(shape))),
         "codecs": codecs,
         "index_codecs": index_codecs,
         "index_location": index_location,
     }
-    return shard_shape, parse_codecs([{"name": "sharding_indexed", "configuration": configuration}])
+    return shard_grid, parse_codecs([{"name": "sharding_indexed", "configuration": configuration}])
 
 
-def _plan_chain(
-    options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
-) -> tuple[tuple[int, ...], tuple[Any, ...]]:
-    """Return the shape of what has a key, and the chain that the user gives as a whole."""
+def _plan_chain(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int) -> tuple[ChunkGrid, tuple[Any, ...]]:
+    """Return the grid of what has a key, and the chain that the user gives as a whole."""
     for name in ("filters", "serializer", "compressors"):
         given: Any = options.get(name, "auto")
         if given is not None and not (isinstance(given, str) and given == "auto"):
@@ -268,10 +278,10 @@ def _plan_chain(
         raise MetadataError("an array has at least one codec", at="/codecs")
     chunks = options.get("chunks", "auto")
     inner = inner_chunks(codec_documents(codecs))
-    if inner is not None and (chunks is None or chunks is True or (isinstance(chunks, str) and chunks == "auto")):
+    if inner is not None and is_auto(chunks):
         if len(inner) != len(shape):
             raise ValueError(f"chunks have {len(inner)} axes, but the array has {len(shape)}")
-        return auto_shards(shape, inner, item_nbytes), codecs
+        return RegularChunkGrid(auto_shards(shape, inner, item_nbytes)), codecs
     return parse_chunks(chunks, shape, item_nbytes), codecs
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zarrpipe.arrays.stored_chunks import chunk_shape, is_inside, stored_chunks
-from zarrpipe.metadata import ArrayMetadata, join_key
+from zarrpipe.arrays.stored_chunks import grid_shape, is_inside, stored_chunks
+from zarrpipe.metadata import ArrayMetadata, ChunkGrid, join_key
 from zarrpipe.nodes import NodeAccess
 
 if TYPE_CHECKING:
@@ -25,34 +25,44 @@ __all__ = ["border_regions", "clear_border", "delete_outside"]
 Selection = tuple[slice, ...]
 
 
-def border_regions(old: tuple[int, ...], new: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[Selection]:
+def border_regions(old: tuple[int, ...], new: tuple[int, ...], grid: ChunkGrid) -> Iterator[Selection]:
     """Yield the parts, chunk by chunk, that a resize leaves in chunks of the array and outside of one of the shapes.
 
     Parameters
     ----------
     old, new : tuple of int
         The shapes before and after.
-    chunks : tuple of int
-        The shape of a chunk.
+    grid : ChunkGrid
+        How the array is cut before.
 
     Examples
     --------
-    >>> list(border_regions((10,), (7,), (4,)))
+    >>> from zarrpipe.metadata import RegularChunkGrid
+    >>> list(border_regions((10,), (7,), RegularChunkGrid((4,))))
     [(slice(7, 8, None),)]
     """
     kept = [min(pair) for pair in zip(old, new, strict=True)]
     wide = [max(pair) for pair in zip(old, new, strict=True)]
-    counts = [-(-length // chunk) for length, chunk in zip(kept, chunks, strict=True)]
-    for axis, (start, chunk) in enumerate(zip(kept, chunks, strict=True)):
-        stop = min(counts[axis] * chunk, wide[axis])
+    counts = grid.grid_shape(kept)
+    if 0 in counts:
+        return
+    for axis, start in enumerate(kept):
+        last_start, last_length = grid.axes[axis].span(counts[axis] - 1)
+        stop = min(last_start + last_length, wide[axis])
         if start == stop:
             continue
-        others = [[at * size for at in range(count)] for count, size in zip(counts, chunks, strict=True)]
-        others[axis] = [start]
-        for corner in product(*others):
-            yield tuple(
-                slice(begin, stop if i == axis else min(begin + chunks[i], wide[i])) for i, begin in enumerate(corner)
-            )
+        parts = [
+            [(start, stop)] if at == axis else [_within(cuts.span(chunk), wide[at]) for chunk in range(count)]
+            for at, (cuts, count) in enumerate(zip(grid.axes, counts, strict=True))
+        ]
+        for part in product(*parts):
+            yield tuple(slice(*bounds) for bounds in part)
+
+
+def _within(span: tuple[int, int], extent: int) -> tuple[int, int]:
+    """(start, stop) of a chunk, cut off at the array's end."""
+    start, length = span
+    return start, min(start + length, extent)
 
 
 async def clear_border(
@@ -73,7 +83,7 @@ async def clear_border(
         From and to an array of the larger extents.
     """
     fill = np.full((), metadata.fill_value, dtype=metadata.data_type.to_native_dtype())
-    for region in border_regions(metadata.shape, new_shape, chunk_shape(metadata)):
+    for region in border_regions(metadata.shape, new_shape, metadata.chunk_grid):
         items = await read(region)
         # By bits: NaN equals itself here. What is clean, or not stored, is not written.
         if items.tobytes() != fill.tobytes() * items.size:
@@ -81,7 +91,7 @@ async def clear_border(
 
 
 async def delete_outside(access: NodeAccess, path: str, metadata: ArrayMetadata, new_shape: tuple[int, ...]) -> None:
-    """Delete the chunks that are wholly outside of the new shape.
+    """Delete the chunks that are wholly outside of the new shape, or were of the old one.
 
     Parameters
     ----------
@@ -94,7 +104,8 @@ async def delete_outside(access: NodeAccess, path: str, metadata: ArrayMetadata,
     new_shape : tuple of int
         Its shape after.
     """
-    grid = tuple(-(-length // chunk) for length, chunk in zip(new_shape, chunk_shape(metadata), strict=True))
+    before, after = grid_shape(metadata), grid_shape(metadata.update_shape(new_shape))
     for coords in await stored_chunks(access, path, metadata):
-        if not is_inside(coords, grid):
+        # Those outside before are no data of the array, whoever left them there: they must not come into view.
+        if not (is_inside(coords, before) and is_inside(coords, after)):
             await access.delete(join_key(path, metadata.encode_chunk_key(coords)))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe.errors import SelectionError, UnsupportedError
+from zarrpipe.metadata.chunk_axis import ChunkAxis
 
 __all__ = ["blocks_to_slices", "explain_selection_error", "parse_value"]
 
@@ -114,7 +115,7 @@ def _is_text(value: Any) -> bool:
         return False
 
 
-def blocks_to_slices(selection: Any, shape: tuple[int, ...], chunks: Sequence[int]) -> tuple[slice, ...]:
+def blocks_to_slices(selection: Any, shape: tuple[int, ...], axes: Sequence[ChunkAxis]) -> tuple[slice, ...]:
     """Return the basic selection of whole chunks.
 
     Parameters
@@ -123,8 +124,8 @@ def blocks_to_slices(selection: Any, shape: tuple[int, ...], chunks: Sequence[in
         Chunks by their coordinates in the grid; slices have step 1.
     shape : tuple of int
         The array's shape.
-    chunks : sequence of int
-        The shape of a chunk.
+    axes : sequence of ChunkAxis
+        How each axis is cut.
 
     Raises
     ------
@@ -133,7 +134,8 @@ def blocks_to_slices(selection: Any, shape: tuple[int, ...], chunks: Sequence[in
 
     Examples
     --------
-    >>> blocks_to_slices((0, slice(1, 3)), (10, 10), (4, 4))
+    >>> from zarrpipe.metadata import RegularChunkGrid
+    >>> blocks_to_slices((0, slice(1, 3)), (10, 10), RegularChunkGrid((4, 4)).axes)
     (slice(0, 4, None), slice(4, 10, None))
     """
     parts = list(selection) if isinstance(selection, tuple) else [selection]
@@ -146,13 +148,13 @@ def blocks_to_slices(selection: Any, shape: tuple[int, ...], chunks: Sequence[in
     at = ellipses[0] if ellipses else len(parts)
     parts[at : at + len(ellipses)] = [slice(None)] * missing
     return tuple(
-        _block_slice(part, length, chunk, axis)
-        for axis, (part, length, chunk) in enumerate(zip(parts, shape, chunks, strict=True))
+        _block_slice(part, length, cuts, axis)
+        for axis, (part, length, cuts) in enumerate(zip(parts, shape, axes, strict=True))
     )
 
 
-def _block_slice(part: Any, length: int, chunk: int, axis: int) -> slice:
-    count = -(-length // chunk)
+def _block_slice(part: Any, length: int, cuts: ChunkAxis, axis: int) -> slice:
+    count = cuts.count(length)
     if isinstance(part, slice):
         if part.step not in (None, 1):
             raise SelectionError(f"blocks are selected with step 1, not {part.step}")
@@ -164,4 +166,5 @@ def _block_slice(part: Any, length: int, chunk: int, axis: int) -> slice:
             raise SelectionError(f"block {part} is out of bounds: axis {axis} has {count}")
     else:
         raise SelectionError(f"blocks are selected by integers and slices, not {part!r}")
-    return slice(start * chunk, max(min(stop * chunk, length), start * chunk))
+    first = min(cuts.span(start)[0], length)
+    return slice(first, max(min(cuts.span(stop)[0], length), first))

@@ -10,29 +10,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
 
-from zarrpipe.errors import UnsupportedError
-from zarrpipe.metadata import ArrayMetadata, RegularChunkGrid, join_key
+from zarrpipe.metadata import ArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess
 
-__all__ = ["chunk_count", "chunk_shape", "count_inside", "grid_shape", "is_inside", "stored_chunks"]
-
-
-def chunk_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
-    """Return the shape of what has a key.
-
-    Raises
-    ------
-    UnsupportedError
-        The grid is not regular.
-    """
-    if not isinstance(metadata.chunk_grid, RegularChunkGrid):
-        raise UnsupportedError(f"arrays with a {metadata.chunk_grid.name!r} grid are not implemented")
-    return metadata.chunk_grid.chunk_shape
+__all__ = ["chunk_count", "grid_shape", "inside", "is_inside", "stored_chunks"]
 
 
 def grid_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
     """How many chunks there are along each axis."""
-    return tuple(-(-length // chunk) for length, chunk in zip(metadata.shape, chunk_shape(metadata), strict=True))
+    return metadata.chunk_grid.grid_shape(metadata.shape)
 
 
 async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) -> list[tuple[int, ...]]:
@@ -69,10 +55,10 @@ def is_inside(coords: tuple[int, ...], grid: tuple[int, ...]) -> bool:
     return all(at < count for at, count in zip(coords, grid, strict=True))
 
 
-def count_inside(coords: list[tuple[int, ...]], metadata: ArrayMetadata) -> int:
-    """How many of these chunks are inside of the array."""
+def inside(coords: list[tuple[int, ...]], metadata: ArrayMetadata) -> list[tuple[int, ...]]:
+    """Those of these chunks that are inside of the array."""
     grid = grid_shape(metadata)
-    return sum(is_inside(at, grid) for at in coords)
+    return [at for at in coords if is_inside(at, grid)]
 
 
 def chunk_count(metadata: ArrayMetadata) -> int:

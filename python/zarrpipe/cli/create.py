@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zarrpipe
-from zarrpipe.cli.slabs import slices
+from zarrpipe.arrays.chunk_shapes import inner_chunks
+from zarrpipe.cli.slabs import slices, write_unit
 from zarrpipe.cli.sources import Source, ZarrSource
 from zarrpipe.progress import Progress, Tracked
 
@@ -77,14 +78,16 @@ def import_source(source: Source, path: Path, layout: Layout, *, overwrite: bool
     with _replacing(path) as partial:
         array = _create(partial, source, layout)
         with Tracked(progress, array.nbytes) as work:
-            for region, values in source.slabs(array.shards or array.chunks):
+            for region, values in source.slabs(write_unit(array)):
                 array.write(slices(region), values)
                 work.advance(values.nbytes)
     return zarrpipe.open_array(path, mode="r")
 
 
 def _create(path: Path, source: Source, layout: Layout) -> Array:
-    chunks, shards, codecs = layout.chunks, layout.shards, layout.codecs
+    chunks: Any = layout.chunks
+    shards: Any = layout.shards
+    codecs = layout.codecs
     options: dict[str, Any] = {}
     if isinstance(source, ZarrSource):
         document: dict[str, Any] = source.array.metadata.to_dict()
@@ -92,7 +95,8 @@ def _create(path: Path, source: Source, layout: Layout) -> Array:
         options["dimension_names"] = document.get("dimension_names")
         options["fill_value"] = source.array.fill_value
         if chunks is None and shards is None:
-            chunks, shards = source.array.chunks, source.array.shards
+            grid, inner = source.array.metadata.chunk_grid, inner_chunks(document["codecs"])
+            chunks, shards = (grid, None) if inner is None else (inner, grid)
         if codecs is None:
             codecs = _inner_chain(document["codecs"])
     if codecs is None:

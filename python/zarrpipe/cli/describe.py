@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import zarrpipe
+from zarrpipe.arrays.chunk_shapes import inner_chunks
 
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array
     from zarrpipe.group import Group
+    from zarrpipe.metadata import ChunkGrid
 
 __all__ = ["describe", "describe_array", "describe_tree"]
 
@@ -24,14 +27,14 @@ def describe(node: Array | Group) -> dict[str, Any]:
 def describe_array(array: Array) -> dict[str, Any]:
     """Describe an array, with the specification's names where it has them."""
     document: dict[str, Any] = array.metadata.to_dict()
-    stored = array.nbytes_stored()
+    stored, inner = array.nbytes_stored(), inner_chunks(array.metadata.codecs)
     return {
         "node_type": "array",
         "zarr_format": document["zarr_format"],
         "shape": list(array.shape),
         "data_type": document["data_type"],
-        "chunks": list(array.chunks),
-        "shards": None if array.shards is None else list(array.shards),
+        "chunks": _lengths(array.metadata.chunk_grid) if inner is None else list(inner),
+        "shards": None if inner is None else _lengths(array.metadata.chunk_grid),
         "dimension_names": document.get("dimension_names"),
         "codecs": document["codecs"],
         "fill_value": document["fill_value"],
@@ -40,6 +43,12 @@ def describe_array(array: Array) -> dict[str, Any]:
         "nbytes_stored": stored,
         "ratio": round(array.nbytes / stored, 3) if stored else None,
     }
+
+
+def _lengths(grid: ChunkGrid) -> list[Any]:
+    """How each axis is cut, as in a document: by one length, or by a list of lengths and [length, count]."""
+    shapes: list[Any] = json.loads(json.dumps([axis.to_shapes() for axis in grid.axes]))
+    return shapes
 
 
 def describe_tree(group: Group) -> dict[str, Any]:

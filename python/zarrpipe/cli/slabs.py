@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Region", "plan_bands", "plan_slabs", "slices"]
+if TYPE_CHECKING:
+    from zarrpipe.arrays import Array
+
+__all__ = ["Region", "plan_bands", "plan_slabs", "slices", "write_unit"]
 
 Region = tuple[tuple[int, int], ...]
 """(start, stop) for each axis."""
@@ -75,6 +78,11 @@ def plan_bands(shape: tuple[int, ...], unit: tuple[int, ...], item_nbytes: int) 
     if height == 0:
         height = unit[0] if unit[0] * row_nbytes <= BAND_NBYTES else max(1, SLAB_NBYTES // row_nbytes)
     yield from _tile(shape, [min(height, shape[0]), *shape[1:]])
+
+
+def write_unit(array: Array) -> tuple[int, ...]:
+    """Return the shape of what is written at once, a shard or a chunk: of the largest, where they have several."""
+    return tuple(max(axis.lengths) for axis in array.metadata.chunk_grid.axes)
 
 
 def slices(region: Region) -> tuple[Any, ...]:

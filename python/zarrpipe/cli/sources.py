@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe.cli.slabs import Region, plan_bands, plan_slabs, slices
+from zarrpipe.cli.slabs import Region, plan_bands, plan_slabs, slices, write_unit
 
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array
@@ -163,7 +163,7 @@ class ZarrSource:
     def slabs(self, unit: tuple[int, ...]) -> Iterator[tuple[Region, npt.NDArray[Any]]]:
         """Yield what the array reads."""
         # Where the source's chunks are larger than the target's, whole numbers of both: no chunk is decoded twice.
-        read_unit = self.array.shards or self.array.chunks
+        read_unit = write_unit(self.array)
         both = tuple(math.lcm(a, b) for a, b in zip(unit, read_unit, strict=True))
         fits = math.prod(map(min, both, self.shape)) * self.dtype.itemsize <= 2**28
         for region in plan_slabs(self.shape, both if fits else unit, self.dtype.itemsize):

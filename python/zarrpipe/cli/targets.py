@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from zarrpipe.cli.slabs import plan_slabs, slices
+from zarrpipe.cli.slabs import plan_slabs, slices, write_unit
 from zarrpipe.progress import Progress, Tracked
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def export(array: Array, path: Path, *, header: bool, overwrite: bool, progress:
         else:
             file.truncate(size)
         with Tracked(progress, array.nbytes) as work:
-            for region in plan_slabs(array.shape, array.shards or array.chunks, array.dtype.itemsize):
+            for region in plan_slabs(array.shape, write_unit(array), array.dtype.itemsize):
                 selection = slices(region)
                 # A new mapping for each slab: the pages of the last one no longer count as this process's memory.
                 mapped = np.memmap(file, array.dtype, mode="r+", offset=len(head), shape=array.shape)

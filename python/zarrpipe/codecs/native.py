@@ -15,6 +15,7 @@ from zarrpipe.codecs.items import bytes_to_items, chunk_form, form_of, items_to_
 from zarrpipe.codecs.stage import PythonStage
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.extension import check_fields, parse_extension
+from zarrpipe.metadata.grid import sample_chunk_shapes
 from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArraySpec
 
@@ -109,11 +110,11 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
         return type(self).from_dict(json.loads(self._stage(array_spec).evolved()))
 
     def validate(self, *, shape: ChunkCoords, dtype: Any, chunk_grid: ChunkGrid) -> None:
-        # What matters to a codec is the chunk; grids of chunks of several shapes name them elsewhere.
-        chunk_shape = getattr(chunk_grid, "chunk_shape", shape)
-        if len(chunk_shape) != len(shape):
-            raise MetadataError(f"a grid of {len(chunk_shape)} axes does not fit an array of {len(shape)}")
-        stage_of(self.to_dict(), (), form_of(dtype, chunk_shape))
+        # What matters to a codec is the chunk.
+        for chunk_shape in sample_chunk_shapes(chunk_grid, shape):
+            if len(chunk_shape) != len(shape):
+                raise MetadataError(f"a grid of {len(chunk_shape)} axes does not fit an array of {len(shape)}")
+            stage_of(self.to_dict(), (), form_of(dtype, chunk_shape))
 
     # One chunk. The base makes `decode` and `encode` of them.
 

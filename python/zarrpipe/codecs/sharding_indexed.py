@@ -132,11 +132,16 @@ class ShardingCodec(
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         from zarrpipe.codecs.chain import evolve_codecs
 
-        # Not from Rust's document: in it Python codecs are placeholders.
-        self._stage(array_spec)
+        # Not from Rust's document: in it Python codecs are placeholders. And for a shard of one chunk: where shards
+        # have several shapes, zarr-python gives a spec that no inner chunk divides. `validate` looks at the real ones.
+        same_rank = len(array_spec.shape) == len(self.chunk_shape)
+        self._stage(self._inner_spec(array_spec) if same_rank else array_spec)
         with located("/codecs"):
             codecs = evolve_codecs(self.codecs, self._inner_spec(array_spec))
         return self if codecs == self.codecs else replace(self, codecs=codecs)
+
+    def resolve_metadata(self, chunk_spec: ArraySpec) -> ArraySpec:
+        return chunk_spec
 
     @property
     def _sync_capable(self) -> bool:

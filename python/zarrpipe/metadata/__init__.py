@@ -3,7 +3,7 @@
 from zarrpipe._types import JSON, NodeType
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.array import ArrayMetadata, parse_codecs
-from zarrpipe.metadata.grid import ChunkGrid, RegularChunkGrid, parse_chunk_grid
+from zarrpipe.metadata.grid import ChunkGrid, RectilinearChunkGrid, RegularChunkGrid, parse_chunk_grid
 from zarrpipe.metadata.group import GroupMetadata, parse_node_type
 from zarrpipe.metadata.json import dumps, loads
 from zarrpipe.metadata.keys import (
@@ -29,6 +29,7 @@ __all__ = [
     "ChunkKeyEncoding",
     "DefaultChunkKeyEncoding",
     "GroupMetadata",
+    "RectilinearChunkGrid",
     "RegularChunkGrid",
     "V2ChunkKeyEncoding",
     "basename",

@@ -149,8 +149,7 @@ class ArrayMetadata(Metadata):
             data_type = parse_dtype(self.data_type)
         with located("/chunk_grid"):
             chunk_grid = parse_chunk_grid(self.chunk_grid)
-            if chunk_grid.ndim != len(shape):
-                raise MetadataError(f"the grid has {chunk_grid.ndim} axes, the array {len(shape)}")
+            chunk_grid.check_shape(shape)
         with located("/chunk_key_encoding"):
             chunk_key_encoding = parse_chunk_key_encoding(self.chunk_key_encoding)
         with located("/codecs"):
@@ -260,8 +259,8 @@ class ArrayMetadata(Metadata):
         return self.chunk_key_encoding.encode_chunk_key(chunk_coords)
 
     def update_shape(self, shape: tuple[int, ...]) -> Self:
-        """Return the array with another shape and the same grid."""
-        return replace(self, shape=shape)
+        """Return the array with another shape and the same grid; a rectilinear one gets a chunk more if it must."""
+        return replace(self, shape=shape, chunk_grid=self.chunk_grid.update_shape(shape))
 
     def update_attributes(self, attributes: dict[str, JSON]) -> Self:
         """Return the array with these attributes in place of its own."""

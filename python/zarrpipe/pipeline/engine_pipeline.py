@@ -26,6 +26,7 @@ from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.stage import codec_kind
 from zarrpipe.driver import apply_settings, drive
 from zarrpipe.errors import MetadataError
+from zarrpipe.metadata.grid import sample_chunk_shapes
 from zarrpipe.pipeline.items import Item, Target, place
 from zarrpipe.spec import ArraySpec, parse_array_config
 
@@ -109,12 +110,10 @@ class ZarrPipeline(CodecPipeline):
         return self._supports_partial("encode_partial")
 
     def validate(self, *, shape: ChunkCoords, dtype: ZDType[TBaseDType, TBaseScalar], chunk_grid: ChunkGrid) -> None:
-        chunk_shape = getattr(chunk_grid, "chunk_shape", shape)
-        spec = ArraySpec(
-            chunk_shape, dtype, dtype.default_scalar(), parse_array_config(None), default_buffer_prototype()
-        )
+        config, prototype = parse_array_config(None), default_buffer_prototype()
         # The built-in codecs see what reaches each of them; the others are asked as the contract says.
-        compile_chain(self.codecs, spec)
+        for chunk_shape in sample_chunk_shapes(chunk_grid, shape):
+            compile_chain(self.codecs, ArraySpec(chunk_shape, dtype, dtype.default_scalar(), config, prototype))
         for codec in self.codecs:
             if not isinstance(codec, NativeCodec):
                 codec.validate(shape=shape, dtype=dtype, chunk_grid=chunk_grid)

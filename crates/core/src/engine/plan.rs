@@ -1,13 +1,15 @@
 //! Plans: an array, a piece of it and a buffer become chunk jobs.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::drive::{ChunkJob, Jobs};
 use super::job::WORK_NBYTES;
 use super::read::{ReadChunk, ReadContext};
 use super::write::{PutValue, WriteChunk, WriteContext};
 use crate::chain::{Chain, Encoding};
+use crate::codec::sharding_indexed::Sharding;
 use crate::copy::Buffer;
 use crate::error::{Error, Kind, Result};
 use crate::grid::Grid;
@@ -17,7 +19,11 @@ use crate::select::{Piece, Split};
 
 /// All that the engine knows of an array.
 pub struct ArrayPlan {
+    /// The chain of every chunk; in a grid of several shapes that of the smallest, which speaks for the others where
+    /// the shape does not matter.
     pub chain: Arc<Chain>,
+    /// Where the chunks have several shapes: a chain for each.
+    pub shaped: Option<ShapedChains>,
     pub grid: Grid,
     pub keys: Keys,
     pub encoding: Encoding,
@@ -26,33 +32,129 @@ pub struct ArrayPlan {
 }
 
 impl ArrayPlan {
+    /// The chain of chunk `coords`.
+    fn chain_at(&self, coords: &[u64]) -> Result<Arc<Chain>> {
+        match &self.shaped {
+            None => Ok(self.chain.clone()),
+            Some(shaped) => shaped.get(&self.grid.chunk_shape(coords)),
+        }
+    }
+
+    /// Compiles what the chunks of a split need beforehand: the caller has the interpreter, workers must wait for it.
+    pub fn prepare(&self, split: &Split) -> Result<()> {
+        let Some(shaped) = &self.shaped else {
+            return Ok(());
+        };
+        let shapes = self.grid.touched_shapes(split, MAX_PREPARED);
+        shapes.iter().try_for_each(|shape| shaped.get(shape).map(drop))
+    }
+
     /// About how many bytes must be decoded for a piece, up to a little over what is run in the calling thread.
     pub fn decoded_nbytes(&self, split: &Split, piece: &Piece) -> u64 {
-        let spec = self.chain.folded_spec();
-        let wanted = piece.items() * spec.layout.item_nbytes as u64;
-        if self.chain.open_plain().is_some() {
-            return wanted;
+        if self.shaped.is_none() {
+            let spec = self.chain.folded_spec();
+            if reads_parts(&self.chain) {
+                return piece.items() * spec.layout.item_nbytes as u64;
+            }
+            if self.chain.open_sharding().is_none() {
+                return split.len().saturating_mul(spec.nbytes());
+            }
         }
-        let Some(sharding) = self.chain.open_sharding() else {
-            return split.len().saturating_mul(spec.nbytes());
-        };
-        let inner = sharding.inner();
-        if inner.open_plain().is_some() || inner.open_sharding().is_some() {
-            return wanted;
+        self.sum_chunks(split, chunk_decoded_nbytes)
+    }
+
+    /// About how many bytes the chunks of a split have, up to a little over what is run in the calling thread.
+    pub fn chunk_nbytes(&self, split: &Split) -> u64 {
+        match &self.shaped {
+            None => split.len().saturating_mul(self.chain.spec().nbytes()),
+            Some(_) => self.sum_chunks(split, |chain, _| chain.spec().nbytes()),
         }
-        // Only the first few chunks are looked at: with more there is enough work to share out anyway.
+    }
+
+    /// Only the first few chunks are looked at: with more there is enough work to share out anyway.
+    fn sum_chunks(&self, split: &Split, nbytes: impl Fn(&Chain, &Piece) -> u64) -> u64 {
         let (mut coords, mut part) = (Vec::new(), Piece::default());
-        let mut nbytes = 0u64;
+        let mut sum = 0u64;
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut part);
-            let folded = self.chain.fold_piece(part.clone());
-            let inner_chunks = Split::new(&folded, sharding.inner_shape()).len();
-            nbytes = nbytes.saturating_add(inner_chunks.saturating_mul(inner.spec().nbytes()));
-            if nbytes > WORK_NBYTES {
+            // What does not compile is for the job to tell.
+            sum = match self.chain_at(&coords) {
+                Ok(chain) => sum.saturating_add(nbytes(&chain, &part)),
+                Err(_) => u64::MAX,
+            };
+            if sum > WORK_NBYTES {
                 break;
             }
         }
-        nbytes
+        sum
+    }
+}
+
+/// Whether little more is decoded of a chunk than what is wanted.
+fn reads_parts(chain: &Chain) -> bool {
+    let inner = chain.open_sharding().map(Sharding::inner);
+    let inside = inner.is_some_and(|inner| inner.open_plain().is_some() || inner.open_sharding().is_some());
+    chain.open_plain().is_some() || inside
+}
+
+/// About how many bytes must be decoded for a piece of a chunk.
+fn chunk_decoded_nbytes(chain: &Chain, part: &Piece) -> u64 {
+    let spec = chain.folded_spec();
+    if reads_parts(chain) {
+        return part.items() * spec.layout.item_nbytes as u64;
+    }
+    let Some(sharding) = chain.open_sharding() else {
+        return spec.nbytes();
+    };
+    let folded = chain.fold_piece(part.clone());
+    let inner_chunks = Split::new(&folded, sharding.inner_shape()).len();
+    inner_chunks.saturating_mul(sharding.inner().spec().nbytes())
+}
+
+/// Compiles a chain for chunks of a shape.
+pub type CompileFor = Box<dyn Fn(&[u64]) -> Result<Arc<Chain>> + Send + Sync>;
+
+/// Chains for the shapes that a grid's chunks have, each compiled when it is first asked for.
+pub struct ShapedChains {
+    compile: CompileFor,
+    known: RwLock<HashMap<Vec<u64>, Arc<Chain>>>,
+}
+
+/// Chains that an array keeps.
+const MAX_KEPT: usize = 4096;
+/// Chains that are compiled before a call.
+const MAX_PREPARED: usize = 1024;
+
+impl ShapedChains {
+    pub fn new(compile: CompileFor) -> Self {
+        ShapedChains {
+            compile,
+            known: RwLock::default(),
+        }
+    }
+
+    pub fn get(&self, shape: &[u64]) -> Result<Arc<Chain>> {
+        let known = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(shape)
+            .cloned();
+        if let Some(chain) = known {
+            return Ok(chain);
+        }
+        // Without the lock: who compiles may wait for the interpreter, and who has that for the lock.
+        let chain = (self.compile)(shape)?;
+        if chain.spec().shape != shape {
+            return Err(Error::internal("a chain was compiled for chunks of another shape"));
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KEPT {
+            // Rare, and cheaper than to keep an order of use.
+            known.clear();
+        }
+        known.insert(shape.to_vec(), chain.clone());
+        Ok(chain)
     }
 }
 
@@ -98,7 +200,7 @@ impl Jobs for ReadPlan {
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
         let (mut coords, mut piece) = (Vec::new(), Piece::default());
         self.split.get(ordinal, &mut coords, &mut piece);
-        let job = ReadChunk::new(self.context.clone(), self.array.chain.clone(), piece, ordinal);
+        let job = ReadChunk::new(self.context.clone(), self.array.chain_at(&coords)?, piece, ordinal);
         Ok(ChunkJob {
             job: Box::new(job),
             key: self.array.keys.key(&coords),
@@ -175,7 +277,7 @@ impl Jobs for WritePlan {
         self.split.get(ordinal, &mut coords, &mut piece);
         let array = &self.array;
         let extent = array.grid.extent(&coords);
-        let job = WriteChunk::new(self.context, array.chain.clone(), piece, &extent);
+        let job = WriteChunk::new(self.context, array.chain_at(&coords)?, piece, &extent);
         Ok(ChunkJob {
             job: Box::new(job),
             key: array.keys.key(&coords),

@@ -28,7 +28,7 @@ use crate::chain::{Chain, Encoding};
 use crate::copy::Buffer;
 use crate::dtype::Layout;
 use crate::error::{Error, Result};
-use crate::limits::checked_product;
+use crate::limits::{MAX_RANK, checked_product};
 use crate::scratch::{self, Bytes};
 use crate::select::Piece;
 use crate::spec::ChunkSpec;
@@ -70,7 +70,12 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
     let inner = Chain::compile(codecs("codecs")?, inner_spec, depth + 1, resolve)
         .map_err(|error| error.under("/configuration/codecs"))?;
 
-    let index_shape = counts.iter().copied().chain([2]).collect();
+    let mut index_shape: Vec<u64> = counts.iter().copied().chain([2]).collect();
+    if index_shape.len() > MAX_RANK {
+        // One axis more than an array may have: two as one hold the same entries in the same order.
+        let first = index_shape.remove(0);
+        index_shape[0] = checked_product(first, &index_shape[..1])?;
+    }
     let index_spec = ChunkSpec::new(index_shape, Layout::uint64(), &u64::MAX.to_ne_bytes())?;
     let native_only: Resolve<'_> = &|json, _| {
         Err(Error::unsupported(format!(
