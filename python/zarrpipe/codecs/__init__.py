@@ -6,9 +6,13 @@ from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs,
 from zarrpipe.codecs.conditional import ConditionalCodec
 from zarrpipe.codecs.crc32c import Crc32cCodec
 from zarrpipe.codecs.gzip import GzipCodec
+from zarrpipe.codecs.n5_default import N5DefaultCodec
+from zarrpipe.codecs.packbits import PackBitsCodec
 from zarrpipe.codecs.registry import get_codec_class, register_codec, unregister_codec
+from zarrpipe.codecs.reshape import ReshapeCodec, SqueezeCodec
 from zarrpipe.codecs.sharding_indexed import ShardingCodec
 from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.codecs.zfp import ZfpCodec
 from zarrpipe.codecs.zstd import ZstdCodec
 
 __all__ = [
@@ -17,8 +21,13 @@ __all__ = [
     "ConditionalCodec",
     "Crc32cCodec",
     "GzipCodec",
+    "N5DefaultCodec",
+    "PackBitsCodec",
+    "ReshapeCodec",
     "ShardingCodec",
+    "SqueezeCodec",
     "TransposeCodec",
+    "ZfpCodec",
     "ZstdCodec",
     "codec_documents",
     "compile_chain",

@@ -37,6 +37,18 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "numcodecs.shuffle": ("zarrpipe.codecs.numcodecs", "Shuffle"),
     "numcodecs.zlib": ("zarrpipe.codecs.numcodecs", "Zlib"),
     "numcodecs.zstd": ("zarrpipe.codecs.numcodecs", "Zstd"),
+    "numcodecs.packbits": ("zarrpipe.codecs.numcodecs", "PackBits"),
+    "numcodecs.pcodec": ("zarrpipe.codecs.numcodecs", "PCodec"),
+    "pcodec": ("zarrpipe.codecs.numcodecs", "PCodec"),
+    "https://codec.zarrs.dev/array_to_bytes/pcodec": ("zarrpipe.codecs.numcodecs", "PCodec"),
+    "numcodecs.zfpy": ("zarrpipe.codecs.numcodecs", "ZFPY"),
+    "packbits": ("zarrpipe.codecs.packbits", "PackBitsCodec"),
+    "zfp": ("zarrpipe.codecs.zfp", "ZfpCodec"),
+    "n5_default": ("zarrpipe.codecs.n5_default", "N5DefaultCodec"),
+    "reshape": ("zarrpipe.codecs.reshape", "ReshapeCodec"),
+    "zarrs.squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
+    "squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
+    "https://codec.zarrs.dev/array_to_array/squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
     "sharding_indexed": ("zarrpipe.codecs.sharding_indexed", "ShardingCodec"),
 }
 """Module and class by name. By name, because the sharding codec itself needs the registry."""
@@ -50,10 +62,13 @@ _KNOWN_ELSEWHERE = {
     "numcodecs.": "zarrpipe[numcodecs]",
 }
 
-# Names whose codecs nobody offers as a library that can be built in, and why.
+# Names whose codecs cannot be built in, and why.
 _NOT_OFFERED = dict.fromkeys(
     ("gdeflate", "zarrs.gdeflate"),
     "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
+) | dict.fromkeys(
+    ("optional", "zarrs.optional"),
+    "it stores items that may be missing, with a data type for which NumPy has no form",
 )
 
 _registered: dict[str, type[Any]] = {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{BytesBytesCodec, Document, Expect, Stage};
+use super::{ArrayBytesCodec, BytesBytesCodec, Codec, Document, Expect, Stage};
 use crate::dtype::{Kind as Items, Layout, SwapRun};
 use crate::error::{Error, Kind, Result};
 use crate::scratch::{self, Bytes};
@@ -40,6 +40,38 @@ pub fn compile_error(compile: Compile, json: &Value, spec: &ChunkSpec) -> Error 
     match compile(&Document::parse(json).unwrap(), spec) {
         Ok(_) => panic!("{json} was accepted"),
         Err(error) => error,
+    }
+}
+
+/// An array-to-bytes codec as one of bytes to bytes, for `roundtrip` and `torture`.
+pub struct Serializer(pub Arc<dyn ArrayBytesCodec>);
+
+impl Codec for Serializer {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.to_json()
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self.0.as_any()
+    }
+}
+
+impl BytesBytesCodec for Serializer {
+    fn max_encoded_nbytes(&self, _nbytes: u64) -> u64 {
+        self.0.max_encoded_nbytes()
+    }
+
+    fn encode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>> {
+        self.0.encode(data)
+    }
+
+    fn decode<'a>(&self, data: Bytes<'a>, expect: Expect) -> Result<Bytes<'a>> {
+        let items = self.0.decode(data)?;
+        expect.check(items.len()).map(|()| items)
     }
 }
 

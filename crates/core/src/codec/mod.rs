@@ -20,9 +20,15 @@ mod hostile;
 pub mod jenkins_lookup3;
 pub mod lz4;
 pub mod lzma;
+pub mod n5_default;
+pub mod numcodecs_packbits;
 mod output;
+pub mod packbits;
+pub mod pcodec;
+pub mod reshape;
 pub mod sharding_indexed;
 pub mod shuffle;
+pub mod squeeze;
 mod stream;
 pub mod transpose;
 pub mod zlib;
@@ -279,8 +285,14 @@ impl<'d> Document<'d> {
 pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Stage> {
     let document = Document::parse(json)?;
     let stage = match document.name {
-        "bytes" | "endian" => bytes::compile(&document, spec),
         "transpose" => transpose::compile(&document, spec),
+        "reshape" => reshape::compile(&document, spec),
+        "zarrs.squeeze" => squeeze::compile(&document, spec),
+        "numcodecs.packbits" => numcodecs_packbits::compile(&document, spec),
+        "bytes" | "endian" => bytes::compile(&document, spec),
+        "packbits" => packbits::compile(&document, spec),
+        "numcodecs.pcodec" | "pcodec" => pcodec::compile(&document, spec),
+        "n5_default" => n5_default::compile(&document, spec, depth, resolve),
         "sharding_indexed" => sharding_indexed::compile(&document, spec, depth, resolve),
         "blosc" => blosc::compile(&document, spec),
         "gzip" => gzip::compile(&document, spec),
@@ -310,9 +322,16 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
 
 /// The names of the table.
 pub const BUILT_IN: &[&str] = &[
+    "transpose",
+    "reshape",
+    "zarrs.squeeze",
+    "numcodecs.packbits",
     "bytes",
     "endian",
-    "transpose",
+    "packbits",
+    "numcodecs.pcodec",
+    "pcodec",
+    "n5_default",
     "sharding_indexed",
     "blosc",
     "gzip",

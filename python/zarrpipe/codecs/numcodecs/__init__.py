@@ -13,7 +13,10 @@ from zarrpipe.codecs.numcodecs.gzip import GZip
 from zarrpipe.codecs.numcodecs.jenkins_lookup3 import JenkinsLookup3
 from zarrpipe.codecs.numcodecs.lz4 import LZ4
 from zarrpipe.codecs.numcodecs.lzma import LZMA
+from zarrpipe.codecs.numcodecs.packbits import PackBits
+from zarrpipe.codecs.numcodecs.pcodec import PCodec
 from zarrpipe.codecs.numcodecs.shuffle import Shuffle
+from zarrpipe.codecs.numcodecs.zfpy import ZFPY
 from zarrpipe.codecs.numcodecs.zlib import Zlib
 from zarrpipe.codecs.numcodecs.zstd import Zstd
 
@@ -23,11 +26,14 @@ __all__ = [
     "CRC32C",
     "LZ4",
     "LZMA",
+    "ZFPY",
     "Adler32",
     "Blosc",
     "Fletcher32",
     "GZip",
     "JenkinsLookup3",
+    "PCodec",
+    "PackBits",
     "Shuffle",
     "Zlib",
     "Zstd",
