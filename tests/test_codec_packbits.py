@@ -183,3 +183,26 @@ def test_its_classes() -> None:
     assert get_codec_class("packbits") is PackBitsCodec
     assert get_codec_class("numcodecs.packbits") is PackBits
     assert PackBits.from_dict(NUMCODECS) == PackBits.from_dict({"name": "numcodecs.packbits"}) == PackBits()
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("int2", 2),
+        ("uint2", 2),
+        ("int4", 4),
+        ("uint4", 4),
+        ("float4_e2m1fn", 4),
+        ("float6_e2m3fn", 6),
+        ("bfloat16", 16),
+    ],
+)
+def test_data_types_of_few_bits(tmp_path: Path, name: str, bits: int) -> None:
+    dtype = parse_dtype(name).to_native_dtype()
+    raw = np.random.default_rng(7).integers(0, 2**bits, (9, 14)).astype(f"u{dtype.itemsize}")
+    array = zarrpipe.create_array(
+        tmp_path / "a", shape=(9, 14), chunks=(4, 5), dtype=name, serializer="packbits", compressors=None
+    )
+    array[...] = raw.view(dtype)
+    assert np.array_equal(zarrpipe.open_array(tmp_path / "a")[...].view(raw.dtype), raw)
+    assert (tmp_path / "a" / "c" / "0" / "0").read_bytes() == packed_by_numpy(raw[:4, :5], 0, bits - 1)

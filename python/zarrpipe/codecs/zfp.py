@@ -43,6 +43,7 @@ class ZfpArrayBytesCodec(ArrayBytesCodec):
     """What `zfp` and `numcodecs.zfpy` share. A subclass is a frozen dataclass of the configuration."""
 
     name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
     is_fixed_size: ClassVar[bool] = False  # type: ignore[misc]
 
     _dtypes: ClassVar[frozenset[str]]
