@@ -365,8 +365,8 @@ mod tests {
     #[test]
     fn damage_is_an_error_or_other_values() {
         for (scalar, count) in [(Scalar::Uint16, 40), (Scalar::Float64, 12)] {
-            // Every other one: there are many.
-            for (codec, encoded) in streams(scalar, count).into_iter().step_by(2) {
+            // Every fourth one: there are many.
+            for (codec, encoded) in streams(scalar, count).into_iter().step_by(4) {
                 torture(&codec, &encoded, count * scalar.nbytes());
             }
         }
