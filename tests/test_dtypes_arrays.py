@@ -26,6 +26,7 @@ CONFIGURED = [
     *("r8", "r24", "V5", "S1", "S7", "<U3", "M8[s]", "m8[25ns]", "M8", "m8"),
     np.dtype([("a", "<i2"), ("b", ">f8"), ("c", "S3"), ("d", [("x", "u1"), ("y", "<M8[us]")])]),
     np.dtype([("a", "u1"), ("b", "S2")]),
+    {"name": "numpy.timedelta64", "configuration": {"unit": "us", "scale_factor": 10}},
     np.dtype([("a", ml_dtypes.bfloat16), ("b", ml_dtypes.float8_e5m2), ("c", "?")]),
 ]
 PARAMETERS = {"length", "unit", "fields"}
@@ -115,6 +116,55 @@ def test_any_bytes_come_back(dtype: Any, raw: bytes, data: st.DataObject) -> Non
     array[...] = values
     assert again[...].tobytes() == values.tobytes()
     assert again[1:4].tobytes() == values[1:4].tobytes()
+
+
+ASSIGNED: list[tuple[Any, Any]] = [
+    ([("a", "i4"), ("b", "S2")], [(1, b"abc"), (2, b"d"), (3, b"")]),
+    ([("a", "i4"), ("b", "S2")], (1, b"abc")),
+    ([("a", "i4"), ("b", [("c", "f4"), ("d", "U1")])], (1, (0.5, "xyz"))),
+    ([("a", "i4"), ("b", "f8")], np.array([(1, 2), (3, 4), (5, 6)], [("x", ">f4"), ("y", "u1")])),
+    ([("a", "i4"), ("b", "f8")], 7),
+    ("M8[D]", ["2020-01-01", "NaT", "1969-12-31"]),
+    ("M8[s]", "2020-02-29"),
+    ("M8[D]", np.datetime64("2020-01-01T05:00")),
+    ("m8[s]", [1, 2, 3]),
+    ("m8[s]", np.array([1, 2, 3], "m8[m]")),
+    ("S3", ["abcd", b"x", 5]),
+    ("U3", ["abcd", "é", 5]),
+    ("U3", "abcdef"),
+    ("V3", b"ab"),
+    ("V3", np.array([b"abc", b"d", b""], "V3")),
+    ("int4", [1, -8, 7]),
+    ("uint2", np.arange(3)),
+    ("bfloat16", [1, 0.1, np.nan]),
+    ("float8_e4m3", np.float32(0.3)),
+    ("complex_float16", [1 + 2j, 3, 0]),
+    ("complex_float8_e5m2", [(1, 2), (3, 4), (0.5, 0.25)]),
+]
+
+
+@pytest.mark.parametrize(("dtype", "value"), ASSIGNED, ids=str)
+def test_assignment_is_numpys(dtype: Any, value: Any) -> None:
+    array = zarrpipe.create_array(MemoryStore(), shape=3, chunks=2, dtype=dtype)
+    wanted = np.empty(3, array.dtype)
+    wanted[...] = value
+    array[...] = value
+    assert array[...].tobytes() == wanted.tobytes()
+    array[1:2] = wanted[0]
+    assert array[1].tobytes() == wanted[0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("M8[D]", "yesterday?"), ("M8[D]", 1.5), ("S3", "é"), ("int4", "x"), ([("a", "i4"), ("b", "i4")], (1, 2, 3))],
+    ids=str,
+)
+def test_assignments_that_numpy_refuses(dtype: Any, value: Any) -> None:
+    array = zarrpipe.create_array(MemoryStore(), shape=3, chunks=2, dtype=dtype)
+    before = array[...].tobytes()
+    with pytest.raises((TypeError, ValueError)):
+        array[...] = value
+    assert array[...].tobytes() == before
 
 
 @pytest.mark.parametrize("dtype", [*SIMPLE, *CONFIGURED], ids=str)

@@ -186,7 +186,7 @@ def test_documents_that_break_the_rules(changes: dict[str, Any], at: str | None)
 
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"data_type": "int4"}, "/data_type"),
+    ({"data_type": "int128"}, "/data_type"),
     ({"chunk_grid": {"name": "hexagonal", "configuration": {}}}, "/chunk_grid/name"),
     ({"chunk_key_encoding": "hashed"}, "/chunk_key_encoding/name"),
     ({"storage_transformers": ["x"]}, "/storage_transformers/0"),

@@ -124,7 +124,7 @@ class NumericDType(ZDType[TDType_co, TScalar_co], HasItemSize, Generic[TDType_co
         name = v2_name(data, cls._zarr_v3_name)
         native = cls._native()
         spellings = {order + native.str[1:] for order in ("<>|" if native.itemsize == 1 else "<>")}
-        if name not in spellings:
+        if not isinstance(name, str) or name not in spellings:
             raise MetadataError(f"{cls._zarr_v3_name} is written {' or '.join(sorted(spellings))}, not {name!r}")
         return cls.from_native_dtype(np.dtype(name))
 
