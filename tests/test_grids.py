@@ -326,6 +326,25 @@ def test_a_document_whose_shards_do_not_divide(tmp_path: Path) -> None:
     assert array.write_chunk_sizes == ((20, 40),)
 
 
+@pytest.mark.parametrize(
+    ("codec", "at"),
+    [
+        ({"name": "sharding_indexed"}, "/codecs/0/configuration"),
+        ({"name": "transpose"}, "/codecs/0/configuration"),
+        ({"name": "bytes", "configuration": {"endian": 1}}, "/codecs/0/configuration/endian"),
+    ],
+    ids=repr,
+)
+def test_a_document_whose_codecs_are_wrong(tmp_path: Path, codec: dict[str, Any], at: str) -> None:
+    (tmp_path / "zarr.json").write_text(json.dumps({**document([[4, 6]], [10]), "codecs": [codec]}))
+    array = zarrpipe.open_array(tmp_path, mode="r+")
+    for call in (lambda: array[:], lambda: array.resize((12,))):
+        with pytest.raises(MetadataError) as caught:
+            call()
+        assert (caught.value.at or "").startswith("/codecs/0")
+        assert at.startswith(caught.value.at or "x")
+
+
 @pytest.mark.parametrize("sharded", [False, True])
 def test_resize(sharded: bool) -> None:
     grid: Any = [[10, 20, 30], 10]

@@ -169,15 +169,17 @@ fn compile(codecs: &[Value], shape: &[u64]) -> Result<Arc<Chain>> {
     Chain::compile(codecs, spec, 0, &resolve).map(Arc::new)
 }
 
+type Noted = Arc<Mutex<Vec<Vec<u64>>>>;
+
 /// Chunks of 8 and 16 along two axes; the last of each reach beyond the array. Notes the shapes that are compiled.
-fn rectilinear(codecs: &[Value]) -> (Arc<ArrayPlan>, Arc<Mutex<Vec<Vec<u64>>>>) {
+fn rectilinear(codecs: &[Value]) -> (Arc<ArrayPlan>, Noted) {
     let cuts = [
         Cuts::runs(&[(8, 1), (16, 3)]),
         Cuts::runs(&[(16, 1), (8, 1)]),
         Cuts::even(8),
     ];
     let grid = Grid::new(SHAPE.to_vec(), cuts.into_iter().map(Result::unwrap).collect()).unwrap();
-    let (owned, compiled) = (codecs.to_vec(), Arc::new(Mutex::new(Vec::new())));
+    let (owned, compiled) = (codecs.to_vec(), Noted::default());
     let noted = compiled.clone();
     let shaped = ShapedChains::new(Box::new(move |shape| {
         noted.lock().unwrap().push(shape.to_vec());

@@ -66,12 +66,15 @@ class ArrayChunks(ArrayFacts):
         )
 
     def _check_shards(self, metadata: ArrayMetadata) -> None:
-        """Raise MetadataError if one of several shapes of shards is no whole number of chunks; a chain knows only its own."""
-        inner, grid = self._inner_chunks, metadata.chunk_grid
+        """Raise MetadataError if, of shards of several shapes, one is no whole number of chunks."""
+        grid = metadata.chunk_grid
+        # Codecs that cannot be parsed say so before anything is asked of their documents.
+        if not isinstance(grid, RectilinearChunkGrid) or not self.codecs:
+            return
         # Of another rank where a codec in front of the shards reshapes: then the chain must say it after all.
-        if isinstance(grid, RectilinearChunkGrid) and inner is not None and len(inner) == grid.ndim:
+        if self._inner_chunks is not None and len(self._inner_chunks) == grid.ndim:
             with in_document(self.path, "/codecs"):
-                check_inner_chunks(inner, grid)
+                check_inner_chunks(self._inner_chunks, grid)
 
     @cached_property
     def _chain_of(self) -> Callable[[tuple[int, ...]], _core.Chain]:
