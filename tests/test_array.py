@@ -21,7 +21,6 @@ from zarrpipe.errors import (
     NodeNotFoundError,
     ReadOnlyError,
     SelectionError,
-    UnsupportedError,
 )
 from zarrpipe.stores import LocalStore, MemoryStore
 
@@ -114,36 +113,6 @@ def test_selections_that_are_refused(array: zarrpipe.Array, values: np.ndarray, 
             do(selection)
         assert isinstance(caught.value, IndexError) or getattr(selection, "step", None) == 0
     assert np.array_equal(array[:], values)
-
-
-@pytest.mark.parametrize("selection", [[1, 2], (0, [1]), np.array([1, 2]), True, np.ones((10, 12), bool)], ids=repr)
-def test_advanced_selections_are_not_there_yet(array: zarrpipe.Array, selection: Any) -> None:
-    with pytest.raises(UnsupportedError):
-        array[selection]
-    with pytest.raises(UnsupportedError):
-        array[selection] = 0
-    with pytest.raises(UnsupportedError):
-        array.get_orthogonal_selection(selection)
-    for unsupported in (array.get_coordinate_selection, array.get_mask_selection):
-        with pytest.raises(UnsupportedError):
-            unsupported(selection)
-    for unsupported in (array.set_coordinate_selection, array.set_mask_selection):
-        with pytest.raises(UnsupportedError):
-            unsupported(selection, 0)
-
-
-def test_blocks_and_orthogonal_slices(array: zarrpipe.Array, values: np.ndarray) -> None:
-    assert np.array_equal(array.get_block_selection((1, slice(0, 2))), values[4:8, 0:6])
-    assert np.array_equal(array.get_block_selection(-1), values[8:10])
-    assert np.array_equal(array.get_block_selection((..., 3)), values[:, 9:12])
-    assert array.get_block_selection(slice(3, None)).shape == (0, 12)
-    array.set_block_selection((0, 0), 5)
-    assert (array[:4, :3] == 5).all()
-    for wrong in (3, (0, 4), (0, 0, 0), slice(None, None, 2), [0], (..., ...), True):
-        with pytest.raises(SelectionError):
-            array.get_block_selection(wrong)
-    array.set_orthogonal_selection((slice(0, 2), 1), 9)
-    assert (array.get_orthogonal_selection((slice(0, 2), 1)) == 9).all()
 
 
 def test_zero_dimensions(store: Any) -> None:

@@ -400,12 +400,24 @@ def test_a_wrong_selection_is_refused(folder: Path, selection: Any) -> None:
         assert str(caught.value)
 
 
-@pytest.mark.parametrize("selection", [[0, 1], np.array([0, 1]), np.zeros((8, 8), dtype=bool), True], ids=repr)
-def test_selections_to_come_are_refused_with_a_word(folder: Path, selection: Any) -> None:
+WRONG_ARRAYS: list[Any] = [
+    [0, 8], [-9], [], [1.5], ["a"], [[0], [1, 2]], [None], True, np.zeros((8, 7), dtype=bool), np.zeros(9, dtype=bool),
+    np.array([2**64 - 1], dtype="uint64"), (np.array([0, 1]), np.array([0, 1, 2])), np.zeros(3, dtype="M8[s]"),
+    (..., [0, 1], [0, 1]), ([0], [0], [0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("selection", WRONG_ARRAYS, ids=lambda selection: " ".join(repr(selection).split())[:50])
+def test_a_wrong_array_is_refused_as_a_selection(folder: Path, selection: Any) -> None:
     array = zarrpipe.open_array(folder / "a", mode="r+")
-    for attempt in (lambda: array[selection], lambda: array.__setitem__(selection, 1)):
-        with pytest.raises(UnsupportedError, match="not implemented"):
-            attempt()
+    before = array[...]
+    places: list[Any] = [array, array.vindex] if isinstance(selection, tuple) else [array, array.vindex, array.oindex]
+    for place in places:
+        for attempt in (lambda at=place: at[selection], lambda at=place: at.__setitem__(selection, 1)):
+            with pytest.raises(SelectionError) as caught:
+                attempt()
+            assert str(caught.value)
+    assert np.array_equal(array[...], before)
 
 
 # Values

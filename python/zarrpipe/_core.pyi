@@ -121,6 +121,23 @@ class Store:
     @property
     def needs_loop(self) -> bool: ...
 
+# "any" is what brackets after an array mean.
+SelectionKind: TypeAlias = Literal["any", "basic", "orthogonal", "vectorized", "coordinate", "mask", "block"]
+
+@final
+class Selection:
+    """A selection that `Engine.select` has parsed, for engines of arrays of that shape."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The result's: the engine's, or what the fields make."""
+    @property
+    def points(self) -> bool:
+        """Whether it is of single items, in the shape of the coordinates."""
+
 @final
 class Engine:
     """Reads and writes one array: a chain for each shape of chunk, a grid, a store and a key for each chunk.
@@ -147,12 +164,20 @@ class Engine:
     def needs_loop(self) -> bool:
         """Whether calls need an event loop: then only `start_read` and `start_write` may be used."""
     def key(self, coords: Sequence[int]) -> str: ...
-    def selected_shape(self, selection: Any) -> tuple[int, ...]:
-        """The shape that `read(selection)` has; SelectionError where it is out of bounds or not basic."""
+    def select(
+        self,
+        selection: Any,
+        kind: SelectionKind = "any",
+        fields: str | Sequence[str] | None = None,
+        *,
+        writing: bool = False,
+    ) -> Selection:
+        """Parses a selection, in which strings name fields if `fields` does not. SelectionError where it is none of
+        its kind, or out of bounds; to write, where it names several fields."""
     def read(self, selection: Any, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """A basic selection -> an array (0-d where every axis is an integer). SelectionError otherwise."""
+        """A selection, parsed or as between brackets -> an array (0-d where every axis is an integer)."""
     def write(self, selection: Any, value: npt.NDArray[Any]) -> None:
-        """`value` has the engine's dtype (any strides), and the selection's shape or shape ()."""
+        """`value` has the selection's dtype (any strides), and its shape or shape ()."""
     def start_read(self, selection: Any, out: npt.NDArray[Any] | None = None) -> Run: ...
     def start_write(self, selection: Any, value: npt.NDArray[Any]) -> Run: ...
     def start_put(self, coords: Sequence[int], data: Any | None) -> Run:

@@ -4,7 +4,7 @@
 //! pointers advance by addition only.
 
 use crate::dtype::Layout;
-use crate::select::{Axis, Piece};
+use crate::select::{Axis, Piece, Window};
 
 /// Which way items move between a box's items and the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ struct Dim {
     dst: isize,
 }
 
-/// Moves the items of `piece`. `swap` reverses the bytes of each component; the layout's components must then be
-/// uniform.
+/// Moves the items of `piece`, or those parts of them that it names. `swap` reverses the bytes of each component; the
+/// layout's components must then be uniform.
 ///
 /// # Safety
 /// `items` must be valid for the box with byte strides `strides`, `buffer` for every offset that `piece` names;
@@ -73,6 +73,9 @@ pub unsafe fn transfer(
             dims.push(directed(direction, len as usize, step as isize * stride, out_stride));
         }
     }
+    if dims.iter().any(|dim| dim.n == 0) {
+        return;
+    }
     let mut tables = piece.tables(strides);
     if direction == Direction::Gather {
         tables
@@ -80,9 +83,39 @@ pub unsafe fn transfer(
             .flatten()
             .for_each(|(item, out)| std::mem::swap(item, out));
     }
-    let mut item = layout.item_nbytes;
-    let swap = swap && item > 1;
-    if swap && let Some(component) = layout.uniform_component().filter(|&c| c < item) {
+    // SAFETY: the caller vouches for every offset that the piece names; these are the first ones.
+    let (items, buffer) = unsafe { (items.offset(item_offset), buffer.offset(piece.out)) };
+    let whole = [Window {
+        item: 0,
+        out: 0,
+        nbytes: layout.item_nbytes,
+    }];
+    let component = layout.uniform_component().filter(|&nbytes| swap && nbytes > 1);
+    for window in piece.windows.as_deref().unwrap_or(&whole) {
+        // SAFETY: a window lies inside the item on both sides.
+        let (items, buffer) = unsafe { (items.add(window.item), buffer.add(window.out)) };
+        let (src, dst) = match direction {
+            Direction::Scatter => (items.cast_const(), buffer),
+            Direction::Gather => (buffer.cast_const(), items),
+        };
+        // SAFETY: as above; the loops visit exactly the piece's items.
+        unsafe { move_items(dims.clone(), &tables, src, dst, window.nbytes, component) };
+    }
+}
+
+/// Copies items of `item` bytes at every combination of `dims` and tables, reversing the bytes of each component.
+///
+/// # Safety
+/// Every offset must be valid from `src` for reads and from `dst` for writes.
+unsafe fn move_items(
+    mut dims: Vec<Dim>,
+    tables: &[Vec<(isize, isize)>],
+    src: *const u8,
+    dst: *mut u8,
+    mut item: usize,
+    component: Option<usize>,
+) {
+    if let Some(component) = component.filter(|&component| component < item) {
         dims.push(Dim {
             n: item / component,
             src: component as isize,
@@ -90,18 +123,14 @@ pub unsafe fn transfer(
         });
         item = component;
     }
-    // SAFETY: the caller vouches for every offset that the piece names; these are the first ones.
-    let (items, buffer) = unsafe { (items.offset(item_offset), buffer.offset(piece.out)) };
-    let (src, dst) = match direction {
-        Direction::Scatter => (items.cast_const(), buffer),
-        Direction::Gather => (buffer.cast_const(), items),
-    };
-    if dims.iter().any(|dim| dim.n == 0) {
-        return;
-    }
     normalise(&mut dims);
-    // SAFETY: as above; the loops visit exactly the piece's items.
-    unsafe { over_tables(&tables, src, dst, &mut |src, dst| copy(&dims, src, dst, item, swap)) };
+    let swap = component.is_some();
+    if let ([], Some((points, outer))) = (&dims[..], tables.split_last()) {
+        // SAFETY: the caller's promise. No calls and no loops around single items.
+        return unsafe { over_tables(outer, src, dst, &mut |src, dst| scattered(points, src, dst, item, swap)) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { over_tables(tables, src, dst, &mut |src, dst| copy(&dims, src, dst, item, swap)) };
 }
 
 fn directed(direction: Direction, n: usize, item_stride: isize, out_stride: isize) -> Dim {
@@ -257,20 +286,43 @@ unsafe fn tiled(outer: Dim, inner: Dim, src: *const u8, dst: *mut u8, item: usiz
 /// As `copy`.
 #[inline]
 unsafe fn strided(n: usize, src: *const u8, s: isize, dst: *mut u8, d: isize, item: usize, swap: bool) {
+    let mut places = (src, dst);
+    let next = |_| {
+        let here = places;
+        places = (here.0.wrapping_offset(s), here.1.wrapping_offset(d));
+        here
+    };
+    // SAFETY: the caller vouches for each item.
+    unsafe { each((0..n).map(next), item, swap) };
+}
+
+/// Copies an item at each pair of offsets.
+///
+/// # Safety
+/// As `copy`.
+unsafe fn scattered(points: &[(isize, isize)], src: *const u8, dst: *mut u8, item: usize, swap: bool) {
+    let place = |&(s, d): &(isize, isize)| (src.wrapping_offset(s), dst.wrapping_offset(d));
+    // SAFETY: the caller vouches for each item.
+    unsafe { each(points.iter().map(place), item, swap) };
+}
+
+/// Copies an item from and to each of `places`.
+///
+/// # Safety
+/// Each must be valid for an item; no alignment is assumed.
+#[inline]
+unsafe fn each(places: impl Iterator<Item = (*const u8, *mut u8)>, item: usize, swap: bool) {
     macro_rules! typed {
-        ($type:ty) => {{
-            let (mut src, mut dst) = (src, dst);
-            for _ in 0..n {
-                // SAFETY: the caller vouches for each item; no alignment is assumed.
+        ($type:ty) => {
+            for (src, dst) in places {
+                // SAFETY: the caller vouches for each item.
                 unsafe {
                     let value = src.cast::<$type>().read_unaligned();
                     dst.cast::<$type>()
                         .write_unaligned(if swap { value.swap_bytes() } else { value });
                 }
-                src = src.wrapping_offset(s);
-                dst = dst.wrapping_offset(d);
             }
-        }};
+        };
     }
     match item {
         1 => typed!(u8),
@@ -279,22 +331,35 @@ unsafe fn strided(n: usize, src: *const u8, s: isize, dst: *mut u8, d: isize, it
         8 => typed!(u64),
         16 => typed!(u128),
         _ => {
-            let (mut src, mut dst) = (src, dst);
-            for _ in 0..n {
+            for (src, dst) in places {
                 // SAFETY: one whole item on each side. Items of other sizes are never swapped here.
                 unsafe { std::ptr::copy_nonoverlapping(src, dst, item) };
-                src = src.wrapping_offset(s);
-                dst = dst.wrapping_offset(d);
             }
         }
     }
 }
 
-/// Writes `value` (one item) to every place of the buffer that `piece` names.
+/// Writes `value` (one item), or those parts of it that `piece` names, to every place of the buffer that it names.
 ///
 /// # Safety
 /// As `transfer`, for the buffer.
 pub unsafe fn fill(buffer: *mut u8, piece: &Piece, value: &[u8]) {
+    let Some(windows) = &piece.windows else {
+        // SAFETY: the caller's promise.
+        return unsafe { fill_with(buffer, piece, value) };
+    };
+    for window in windows.iter() {
+        let part = &value[window.item..window.item + window.nbytes];
+        // SAFETY: the caller's promise, one window after the other.
+        unsafe { fill_with(buffer.add(window.out), piece, part) };
+    }
+}
+
+/// Writes `value` to every place of the buffer that `piece` names.
+///
+/// # Safety
+/// As `fill`.
+unsafe fn fill_with(buffer: *mut u8, piece: &Piece, value: &[u8]) {
     let mut dims = Vec::with_capacity(piece.axes.len());
     for axis in &piece.axes {
         if let &Axis::Strided { len, out_stride, .. } = axis {
@@ -498,6 +563,63 @@ mod tests {
                 unsafe { fill(found.as_mut_ptr(), &piece, &value) };
                 assert!(found == expected, "item {item}, {piece:?}");
             }
+        }
+    }
+
+    #[test]
+    fn windows_move_and_fill_parts_of_items() {
+        // Items of 6 bytes: 2..5 of each go to 1..4 of items of 4 bytes, and nothing else is touched.
+        let window = Window {
+            item: 2,
+            out: 1,
+            nbytes: 3,
+        };
+        let listed = Axis::Listed([(4, 4), (0, 0), (2, 8)].into());
+        for axis in [Piece::whole(&[5], &[4]).axes[0].clone(), listed] {
+            let piece = Piece {
+                windows: Some([window].into()),
+                ..Piece::new(vec![axis.clone()], 0)
+            };
+            let mut items: Vec<u8> = (0..30).collect();
+            let mut found = vec![0xEE; 20];
+            let mut expected = found.clone();
+            let mut filled = found.clone();
+            for (index, out) in indices(&axis) {
+                let (from, to) = (index as usize * 6 + 2, out as usize + 1);
+                expected[to..to + 3].copy_from_slice(&items[from..from + 3]);
+            }
+            let layout = layout(6, 1);
+            // SAFETY: the buffer holds 5 items of 4 bytes, the box 5 of 6.
+            unsafe {
+                let (from, to) = (items.as_mut_ptr(), found.as_mut_ptr());
+                transfer(Direction::Scatter, from, &[6], to, &piece, &layout, false);
+            }
+            assert_eq!(found, expected);
+            let mut back = vec![0; 30];
+            // SAFETY: as above.
+            unsafe {
+                transfer(
+                    Direction::Gather,
+                    back.as_mut_ptr(),
+                    &[6],
+                    found.as_mut_ptr(),
+                    &piece,
+                    &layout,
+                    false,
+                )
+            };
+            for (index, _) in indices(&axis) {
+                let at = index as usize * 6;
+                assert_eq!(back[at..at + 2], [0, 0]);
+                assert_eq!(back[at + 2..at + 5], items[at + 2..at + 5]);
+                assert_eq!(back[at + 5], 0);
+            }
+            for (_, out) in indices(&axis) {
+                expected[out as usize + 1..out as usize + 4].copy_from_slice(&[9, 8, 7]);
+            }
+            // SAFETY: as above.
+            unsafe { fill(filled.as_mut_ptr(), &piece, &[1, 1, 9, 8, 7, 1]) };
+            assert_eq!(filled, expected);
         }
     }
 

@@ -151,6 +151,17 @@ impl Grid {
         &self.shape
     }
 
+    /// How many chunks the array takes along an axis.
+    pub fn count(&self, axis: usize) -> u64 {
+        let last = self.shape[axis].checked_sub(1);
+        last.map_or(0, |last| self.axes[axis].locate(last).0 + 1)
+    }
+
+    /// The index at which a chunk starts along an axis.
+    pub fn start(&self, axis: usize, coord: u64) -> u64 {
+        self.axes[axis].chunk(coord).0
+    }
+
     pub fn is_regular(&self) -> bool {
         self.axes.iter().all(|cuts| matches!(cuts, Cuts::Even(_)))
     }
@@ -185,7 +196,7 @@ impl Grid {
         let joint: Vec<usize> = split.joint_axes().collect();
         for coords in split.joint_coords() {
             let mut shape = vec![0; self.axes.len()];
-            for (&axis, &coord) in joint.iter().zip(coords) {
+            for (&axis, &coord) in joint.iter().zip(&coords) {
                 shape[axis] = self.axes[axis].chunk(coord).1;
             }
             shapes.insert(shape);

@@ -56,6 +56,16 @@ impl Axis {
     }
 }
 
+/// A part of every item: a field of a structured data type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// In an item of the box.
+    pub item: usize,
+    /// In an item of the buffer.
+    pub out: usize,
+    pub nbytes: usize,
+}
+
 /// Items of a box, and where each lies in the caller's buffer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
@@ -64,6 +74,8 @@ pub struct Piece {
     pub out: isize,
     /// Whether the listed axes, which are then of one length, go together (points) and not each with all others.
     pub joint: bool,
+    /// Which parts of the items are meant, where it is not all of each.
+    pub windows: Option<Arc<[Window]>>,
 }
 
 impl Piece {
@@ -72,7 +84,7 @@ impl Piece {
         Piece {
             axes,
             out,
-            joint: false,
+            ..Piece::default()
         }
     }
 
@@ -97,16 +109,25 @@ impl Piece {
         others.product::<u64>() * points
     }
 
-    /// Whether no item of the box's `extent` (its part inside the array) is left out.
+    /// Whether nothing of the box's `extent` (its part inside the array) is left out.
     pub fn covers(&self, extent: &[u64]) -> bool {
-        self.axes.iter().zip(extent).all(|(axis, &n)| axis.covers(n))
+        self.windows.is_none() && self.axes.iter().zip(extent).all(|(axis, &n)| axis.covers(n))
+    }
+
+    /// Whether indices are listed along some axis.
+    pub fn is_listed(&self) -> bool {
+        self.axes.iter().any(|axis| matches!(axis, Axis::Listed(_)))
     }
 
     /// The same items, with axis `i` of the result being axis `order[i]`.
     #[must_use]
     pub fn permuted(&self, order: &[usize]) -> Piece {
         let axes = order.iter().map(|&axis| self.axes[axis].clone()).collect();
-        Piece { axes, ..*self }
+        Piece {
+            axes,
+            windows: self.windows.clone(),
+            ..*self
+        }
     }
 
     /// The listed axes as tables of (bytes in the box, bytes in the buffer), one for each that goes alone. `strides`
@@ -131,16 +152,11 @@ impl Piece {
 /// A piece split over a grid: `len()` boxes, each computed when asked for.
 pub struct Split {
     axes: Vec<AxisSplit>,
-    /// Where the listed axes go together: the boxes of the points, for the listed axes in order.
-    points: Option<Vec<PointGroup>>,
+    /// Where the listed axes go together: their points, sorted by box.
+    points: Option<Points>,
     out: isize,
+    windows: Option<Arc<[Window]>>,
     len: u64,
-}
-
-/// The points in one box: its grid position along the listed axes, and their indices along each.
-struct PointGroup {
-    coords: Vec<u64>,
-    axes: Vec<Pairs>,
 }
 
 enum AxisSplit {
@@ -183,13 +199,14 @@ impl Split {
     pub fn over(piece: &Piece, cuts: impl Fn(usize) -> Cuts) -> Self {
         let axis = |(i, axis): (usize, &Axis)| AxisSplit::new(axis, &cuts(i), piece.joint);
         let axes: Vec<AxisSplit> = piece.axes.iter().enumerate().map(axis).collect();
-        let points = piece.joint.then(|| group_points(piece, cuts));
-        let groups = points.as_ref().map_or(1, |groups| groups.len() as u64);
+        let points = piece.joint.then(|| Points::new(piece, cuts));
+        let groups = points.as_ref().map_or(1, |points| points.groups() as u64);
         let len = axes.iter().map(AxisSplit::count).product::<u64>() * groups;
         Split {
             axes,
             points,
             out: piece.out,
+            windows: piece.windows.clone(),
             len,
         }
     }
@@ -216,6 +233,7 @@ impl Split {
         piece.axes.resize(self.axes.len(), nothing);
         piece.out = self.out;
         piece.joint = self.points.is_some();
+        piece.windows.clone_from(&self.windows);
         for (i, split) in self.axes.iter().enumerate().rev() {
             let count = split.count();
             if let Some((coord, axis, out)) = split.get(rest % count) {
@@ -225,11 +243,10 @@ impl Split {
             }
             rest /= count;
         }
-        if let Some(groups) = &self.points {
-            let group = &groups[rest as usize];
-            for (i, (&coord, pairs)) in self.joint_axes().zip(group.coords.iter().zip(&group.axes)) {
+        if let Some(points) = &self.points {
+            for (i, (coord, pairs)) in self.joint_axes().zip(points.group(rest as usize)) {
                 coords[i] = coord;
-                piece.axes[i] = Axis::Listed(pairs.clone());
+                piece.axes[i] = Axis::Listed(pairs);
             }
         }
     }
@@ -258,37 +275,91 @@ impl Split {
     }
 
     /// The grid positions touched along the axes that go together.
-    pub fn joint_coords(&self) -> impl Iterator<Item = &[u64]> {
-        self.points.iter().flatten().map(|group| group.coords.as_slice())
+    pub fn joint_coords(&self) -> impl Iterator<Item = Vec<u64>> {
+        let each = |points| (0..Points::groups(points)).map(|number| points.coords(number).collect());
+        self.points.iter().flat_map(each)
     }
 }
 
-/// Sorts points into the boxes that they fall in. Of points in one place, the last one written wins, as in NumPy.
-fn group_points(piece: &Piece, cuts: impl Fn(usize) -> Cuts) -> Vec<PointGroup> {
-    // For each listed axis, of each point: the box, the index inside it, and the place in the buffer.
-    let listed: Vec<Vec<(u64, u64, isize)>> = piece
-        .axes
-        .iter()
-        .enumerate()
-        .filter_map(|(i, axis)| match axis {
-            Axis::Listed(pairs) => Some(locate(pairs, &cuts(i))),
+/// Points, in the order of the boxes that they fall in. Of those in one place the last one written wins, as in NumPy.
+struct Points {
+    /// The listed axes, and how each is cut.
+    axes: Vec<(Pairs, Cuts)>,
+    /// The points, sorted by box; those of one box in the order that they were given in.
+    order: Vec<usize>,
+    /// Where in `order` each box's points begin, and the end.
+    starts: Vec<usize>,
+}
+
+impl Points {
+    fn new(piece: &Piece, cuts: impl Fn(usize) -> Cuts) -> Self {
+        let listed = |(i, axis): (usize, &Axis)| match axis {
+            Axis::Listed(pairs) => Some((pairs.clone(), cuts(i))),
             Axis::Strided { .. } => None,
-        })
-        .collect();
-    let count = listed.first().map_or(0, Vec::len);
-    let coords = |point: usize| listed.iter().map(move |axis| axis[point].0);
-    let mut points: Vec<usize> = (0..count).collect();
-    points.sort_by(|&a, &b| coords(a).cmp(coords(b)));
-    points
-        .chunk_by(|&a, &b| coords(a).eq(coords(b)))
-        .map(|group| PointGroup {
-            coords: coords(group[0]).collect(),
-            axes: listed
-                .iter()
-                .map(|axis| group.iter().map(|&p| (axis[p].1, axis[p].2)).collect())
-                .collect(),
-        })
-        .collect()
+        };
+        let axes: Vec<(Pairs, Cuts)> = piece.axes.iter().enumerate().filter_map(listed).collect();
+        let mut points: Vec<(u64, usize)> = box_numbers(&axes).into_iter().zip(0..).collect();
+        if !points.is_sorted() {
+            points.sort_unstable();
+        }
+        let begins = |&i: &usize| i == 0 || points[i - 1].0 != points[i].0;
+        let mut starts: Vec<usize> = (0..points.len()).filter(begins).collect();
+        starts.push(points.len());
+        let order = points.into_iter().map(|(_, point)| point).collect();
+        Points { axes, order, starts }
+    }
+
+    fn groups(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The box of group `number` along each listed axis.
+    fn coords(&self, number: usize) -> impl Iterator<Item = u64> {
+        let first = self.order[self.starts[number]];
+        self.axes.iter().map(move |(pairs, cuts)| cuts.locate(pairs[first].0).0)
+    }
+
+    /// The box of group `number` along each listed axis, with the group's points in it.
+    fn group(&self, number: usize) -> impl Iterator<Item = (u64, Pairs)> {
+        let points = &self.order[self.starts[number]..self.starts[number + 1]];
+        let inside = move |(pairs, cuts): &(Pairs, Cuts)| {
+            let located = |&point: &usize| (cuts.locate(pairs[point].0).1, pairs[point].1);
+            points.iter().map(located).collect()
+        };
+        self.coords(number).zip(self.axes.iter().map(inside))
+    }
+}
+
+/// A number for each point that is the same for points in one box, and grows with the boxes in C order.
+fn box_numbers(axes: &[(Pairs, Cuts)]) -> Vec<u64> {
+    let mut numbers = vec![0; axes.first().map_or(0, |(pairs, _)| pairs.len())];
+    // All numbers are smaller.
+    let mut bound = 1u64;
+    for (pairs, cuts) in axes {
+        let mut coords: Vec<u64> = pairs.iter().map(|&(index, _)| cuts.locate(index).0).collect();
+        let mut count = coords.iter().max().map_or(1, |last| last + 1);
+        if bound.checked_mul(count).is_none() {
+            // A grid of more than 2^64 boxes: only those that have points are numbered.
+            bound = renumber(&mut numbers);
+            count = renumber(&mut coords);
+        }
+        for (number, coord) in numbers.iter_mut().zip(coords) {
+            *number = *number * count + coord;
+        }
+        bound *= count;
+    }
+    numbers
+}
+
+/// Replaces numbers by their rank among the different ones; returns how many these are.
+fn renumber(numbers: &mut [u64]) -> u64 {
+    let mut different = numbers.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    for number in numbers {
+        *number = different.partition_point(|other| other < number) as u64;
+    }
+    different.len() as u64
 }
 
 /// Each index as its box, the index inside that, and its place in the buffer.
@@ -494,6 +565,59 @@ mod tests {
         for box_len in 1..8 {
             check(Axis::Listed([(9, 0), (0, 4), (3, 8), (3, 12), (8, 16)].into()), box_len);
         }
+    }
+
+    /// The plain definition: points in boxes, in C order of the boxes, otherwise in the order given.
+    #[test]
+    fn points_split_by_box_and_keep_their_order() {
+        for (boxes, scale) in [([3, 2, 5], 1), ([1, 1, 1], 1), ([1, 1, 1], 1 << 58)] {
+            let column = |seed: u64| (0..60u64).map(move |i| (i * seed * 7 + i * i) % 11 * scale);
+            let columns: Vec<Vec<u64>> = (1..4).map(|seed| column(seed).collect()).collect();
+            let axis =
+                |c: &Vec<u64>, unit: isize| Axis::Listed(c.iter().zip(0..).map(|(&i, n)| (i, n * unit)).collect());
+            let axes = vec![axis(&columns[0], 0), axis(&columns[1], 8), axis(&columns[2], 0)];
+            let piece = Piece {
+                joint: true,
+                ..Piece::new(axes, 5)
+            };
+            let split = Split::new(&piece, &boxes);
+            let (mut coords, mut part) = (Vec::new(), Piece::default());
+            let mut found = Vec::new();
+            for ordinal in 0..split.len() {
+                split.get(ordinal, &mut coords, &mut part);
+                let lists: Vec<_> = part.axes.iter().map(collect).collect();
+                for n in 0..lists[0].len() {
+                    let index = |a: usize| coords[a] * boxes[a] + lists[a][n].0;
+                    let out = lists.iter().map(|list| list[n].1).sum::<isize>() + part.out;
+                    found.push((coords.clone(), out, [index(0), index(1), index(2)]));
+                }
+            }
+            let mut expected: Vec<_> = (0..60)
+                .map(|n| {
+                    let index = [columns[0][n], columns[1][n], columns[2][n]];
+                    let coords: Vec<u64> = index.iter().zip(&boxes).map(|(i, b)| i / b).collect();
+                    (coords, n as isize * 8 + 5, index)
+                })
+                .collect();
+            expected.sort();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_window_is_kept_and_never_complete() {
+        let mut piece = Piece::whole(&[4, 4], &[4, 1]);
+        assert!(piece.covers(&[4, 4]));
+        let window = Window {
+            item: 2,
+            out: 0,
+            nbytes: 1,
+        };
+        piece.windows = Some([window].into());
+        assert!(!piece.covers(&[4, 4]) && piece.permuted(&[1, 0]).windows == piece.windows);
+        let (mut coords, mut part) = (Vec::new(), Piece::default());
+        Split::new(&piece, &[2, 2]).get(3, &mut coords, &mut part);
+        assert_eq!(part.windows, piece.windows);
     }
 
     #[test]

@@ -318,9 +318,8 @@ impl Random {
             Axis::Listed(picks[axis].iter().zip(0..).map(|(&i, k)| (i, k * stride)).collect())
         });
         let piece = Piece {
-            axes: axes.collect(),
-            out: 0,
             joint: true,
+            ..Piece::new(axes.collect(), 0)
         };
         let index = |point: usize, i: u64| {
             let at = |axis: usize| if axis == slice { start + i } else { picks[axis][point] };

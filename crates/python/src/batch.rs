@@ -14,9 +14,9 @@ use zarrpipe_core::select::Piece;
 use crate::buffer;
 use crate::chain::PyChain;
 use crate::error::to_python;
+use crate::picks::Picks;
 use crate::pystore::PyStore;
 use crate::run::{Held, Outcome, Run};
-use crate::selection::Picks;
 
 /// Chunks named one by one, as (chunk selection, out selection); the result is a list of bool: was it missing.
 #[pyfunction]

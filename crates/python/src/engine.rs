@@ -20,7 +20,7 @@ use crate::chain::PyChain;
 use crate::error::{foreign, to_python, type_error};
 use crate::pystore::{Place, PyStore};
 use crate::run::{Held, Outcome, Run, run_blocking};
-use crate::selection::Basic;
+use crate::selection::{Kind, Selection};
 
 /// Chunks from which on a write makes their folders first.
 const FOLDERS_FROM: u64 = 16;
@@ -73,6 +73,32 @@ fn chains(chain: &Bound<'_, PyAny>, grid: &Grid) -> PyResult<(Arc<Chain>, Option
         .get(&grid.least_chunk_shape())
         .map_err(|error| to_python(chain.py(), error, None))?;
     Ok((least, Some(shaped)))
+}
+
+/// A selection that an engine has parsed, for it alone and for engines of arrays of the same shape.
+#[pyclass(frozen, module = "zarrpipe._core", name = "Selection")]
+pub struct PySelection {
+    selection: Arc<Selection>,
+    array_shape: Vec<u64>,
+    dtype: Py<PyArrayDescr>,
+}
+
+#[pymethods]
+impl PySelection {
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.selection.shape())
+    }
+
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> Bound<'py, PyArrayDescr> {
+        self.dtype.bind(py).clone()
+    }
+
+    #[getter]
+    fn points(&self) -> bool {
+        self.selection.is_points()
+    }
 }
 
 #[pyclass(frozen, module = "zarrpipe._core", name = "Engine")]
@@ -146,8 +172,22 @@ impl PyEngine {
         self.plan.keys.key(&coords)
     }
 
-    fn selected_shape<'py>(&self, selection: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(selection.py(), Basic::parse(selection, self.plan.grid.shape())?.shape())
+    #[pyo3(signature = (selection, kind = Kind::Any, fields = None, *, writing = false),
+           text_signature = "($self, selection, kind='any', fields=None, *, writing=False)")]
+    fn select(
+        &self,
+        selection: &Bound<'_, PyAny>,
+        kind: Kind,
+        fields: Option<&Bound<'_, PyAny>>,
+        writing: bool,
+    ) -> PyResult<PySelection> {
+        let own = self.dtype.bind(selection.py());
+        let parsed = Selection::parse(selection, kind, fields, &self.plan.grid, own, writing)?;
+        Ok(PySelection {
+            dtype: parsed.dtype(own).clone().unbind(),
+            selection: Arc::new(parsed),
+            array_shape: self.plan.grid.shape().to_vec(),
+        })
     }
 
     #[pyo3(signature = (selection, out = None))]
@@ -203,6 +243,19 @@ impl PyEngine {
         prepared.map_err(|error| to_python(py, error, Some(&self.path)))
     }
 
+    /// A selection, parsed here or before; one that was not is read as brackets are.
+    fn parsed(&self, selection: &Bound<'_, PyAny>, writing: bool) -> PyResult<Arc<Selection>> {
+        if let Ok(parsed) = selection.cast::<PySelection>() {
+            let parsed = parsed.get();
+            if parsed.array_shape != self.plan.grid.shape() {
+                return Err(PyValueError::new_err("the selection is of an array of another shape"));
+            }
+            return Ok(parsed.selection.clone());
+        }
+        let dtype = self.dtype.bind(selection.py());
+        Selection::parse(selection, Kind::Any, None, &self.plan.grid, dtype, writing).map(Arc::new)
+    }
+
     /// The jobs of a read, the array that they fill, and whether they are cheap enough for the calling thread.
     fn read_jobs<'py>(
         &self,
@@ -210,8 +263,8 @@ impl PyEngine {
         out: Option<Bound<'py, PyUntypedArray>>,
     ) -> PyResult<(Held<ReadPlan>, Bound<'py, PyUntypedArray>, bool)> {
         let py = selection.py();
-        let basic = Basic::parse(selection, self.plan.grid.shape())?;
-        let (shape, dtype) = (basic.shape(), self.dtype.bind(py));
+        let selection = self.parsed(selection, false)?;
+        let (shape, dtype) = (selection.shape(), selection.dtype(self.dtype.bind(py)));
         let out = match out {
             Some(out) => {
                 buffer::check_out(&out, dtype, &shape)?;
@@ -219,15 +272,14 @@ impl PyEngine {
             }
             None => buffer::empty(py, dtype, &shape, self.fortran)?,
         };
-        let piece = basic.piece(out.strides());
-        let place = &self.place;
-        let plan = ReadPlan::new(
-            self.plan.clone(),
-            &piece,
-            buffer::target(&out),
-            place.merge_gap(),
-            !place.native(),
-        );
+        let (array, place) = (&self.plan, &self.place);
+        let (strides, buffer) = (out.strides(), buffer::target(&out));
+        let (merge_gap, remote) = (place.merge_gap(), !place.native());
+        let (plan, piece) = unlocked(py, &selection, || {
+            let piece = selection.piece(strides);
+            let plan = ReadPlan::new(array.clone(), &piece, buffer, merge_gap, remote);
+            (plan, piece)
+        });
         self.prepare(py, plan.split())?;
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
         let keep = vec![out.clone().into_any().unbind()];
@@ -243,20 +295,17 @@ impl PyEngine {
         self.place
             .check_writable()
             .map_err(|error| to_python(py, error, Some(&self.path)))?;
-        let basic = Basic::parse(selection, self.plan.grid.shape())?;
-        buffer::check_dtype(value, self.dtype.bind(py), "the value")?;
+        let selection = self.parsed(selection, true)?;
+        buffer::check_dtype(value, selection.dtype(self.dtype.bind(py)), "the value")?;
         if value.ndim() > 0 {
-            buffer::check_shape(value, &basic.shape(), "the value")?;
+            buffer::check_shape(value, &selection.shape(), "the value")?;
         }
-        let piece = basic.piece(value.strides());
-        let place = &self.place;
-        let plan = WritePlan::new(
-            self.plan.clone(),
-            &piece,
-            buffer::target(value),
-            place.native(),
-            place.identity(),
-        );
+        let (array, place) = (&self.plan, &self.place);
+        let (strides, buffer) = (value.strides(), buffer::target(value));
+        let (native, identity) = (place.native(), place.identity());
+        let plan = unlocked(py, &selection, || {
+            WritePlan::new(array.clone(), &selection.piece(strides), buffer, native, identity)
+        });
         self.prepare(py, plan.split())?;
         if let (Place::Blocking { store, .. }, true) = (&**place, plan.split().len() >= FOLDERS_FROM) {
             let store: &Arc<dyn Store> = store;
@@ -267,4 +316,9 @@ impl PyEngine {
         let keep = vec![value.clone().into_any().unbind()];
         Ok((Held::new(plan, keep), here))
     }
+}
+
+/// Plans a call, for which other threads of Python wait only if it is done in no time.
+fn unlocked<T: Send>(py: Python<'_>, selection: &Selection, plan: impl FnOnce() -> T + Send) -> T {
+    if selection.is_long() { py.detach(plan) } else { plan() }
 }

@@ -5,8 +5,12 @@ mod buffer;
 mod chain;
 mod engine;
 mod error;
+mod fields;
+mod index;
+mod picks;
 mod pycodec;
 mod pystore;
+mod rules;
 mod run;
 mod selection;
 
@@ -42,6 +46,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chain::PyStage>()?;
     module.add_class::<pystore::PyStore>()?;
     module.add_class::<engine::PyEngine>()?;
+    module.add_class::<engine::PySelection>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<buffer::Owned>()?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;

@@ -1,8 +1,4 @@
-"""Arrays: what users hold, and read from and write to.
-
-A read or write goes straight to the engine, which parses the selection; only what it refuses, and chains and stores
-that need an event loop, take a way through Python.
-"""
+"""Arrays: what users hold, and read from and write to."""
 
 from __future__ import annotations
 
@@ -16,21 +12,18 @@ import numpy.typing as npt
 
 from zarrpipe._types import JSON, ShapeLike
 from zarrpipe.abc.metadata import parse_shapelike
-from zarrpipe.arrays.chunks import ArrayChunks
+from zarrpipe.arrays.access import ArrayAccess
 from zarrpipe.arrays.resizing import clear_border, delete_outside
-from zarrpipe.arrays.selection import blocks_to_slices, explain_selection_error, parse_value
-from zarrpipe.driver import apply_settings, drive
-from zarrpipe.errors import ConflictError, SelectionError, UnsupportedError
+from zarrpipe.arrays.selection import parse_value
+from zarrpipe.errors import ConflictError
 from zarrpipe.metadata import ArrayMetadata
 from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
 
 __all__ = ["Array"]
 
-_ADVANCED = "{} selections are not implemented yet: read a basic selection, and select from it"
 
-
-class Array(ArrayChunks):
+class Array(ArrayAccess):
     """An array in a store.
 
     Arrays are made by `zarrpipe.create_array` and opened by `zarrpipe.open_array`.
@@ -61,150 +54,6 @@ class Array(ArrayChunks):
         if isinstance(config, Mapping):
             config = ArrayConfig.from_dict({**self._config.to_dict(), **config})
         return type(self)(self._metadata, self._store_path, parse_array_config(config), self._given_codecs)
-
-    # Reading
-
-    def __getitem__(self, selection: Any) -> npt.NDArray[Any]:
-        return self.read(selection)
-
-    def _selected_shape(self, selection: Any) -> tuple[int, ...]:
-        try:
-            return self._engine.selected_shape(selection)
-        except SelectionError as error:
-            raise explain_selection_error(selection, error) from None
-
-    def read(self, selection: Any = ..., *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read a basic selection.
-
-        Parameters
-        ----------
-        selection : int, slice, Ellipsis or tuple of them
-            What to read. Steps are positive; negative integers count from the end.
-        out : numpy.ndarray, optional
-            Where to put it: of the selection's shape and the array's data type, with any strides.
-
-        Returns
-        -------
-        numpy.ndarray
-            `out`, or a new array; 0-d where `selection` has an integer for every axis.
-
-        Raises
-        ------
-        SelectionError
-            The selection is out of bounds, or not one.
-        UnsupportedError
-            It is one of NumPy's advanced kinds.
-        CodecError, StoreError
-            A chunk cannot be read or decoded.
-        ValueError, TypeError
-            `out` has another shape or data type, is read-only, or overlaps itself.
-        """
-        engine = self._engine
-        apply_settings()
-        try:
-            if engine.needs_loop:
-                result: npt.NDArray[Any] = self._finish(engine.start_read(selection, out))
-                return result
-            return engine.read(selection, out)
-        except SelectionError as error:
-            raise explain_selection_error(selection, error) from None
-
-    async def read_async(self, selection: Any = ..., *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """`read` without blocking the running event loop."""
-        apply_settings()
-        try:
-            run_ = self._engine.start_read(selection, out)
-        except SelectionError as error:
-            raise explain_selection_error(selection, error) from None
-        result: npt.NDArray[Any] = await drive(run_, self.store)
-        return result
-
-    # Writing
-
-    def __setitem__(self, selection: Any, value: Any) -> None:
-        self.write(selection, value)
-
-    def write(self, selection: Any, value: Any) -> None:
-        """Write to a basic selection.
-
-        Parameters
-        ----------
-        selection : int, slice, Ellipsis or tuple of them
-            Where to write: see `read`.
-        value : array_like
-            What to write. It is converted to the data type and repeated to the selection's shape as NumPy's
-            assignment does.
-
-        Raises
-        ------
-        SelectionError, UnsupportedError
-            See `read`.
-        ValueError, TypeError
-            The value has another shape, or is of a kind that does not fit the data type.
-        ReadOnlyError
-            The array was opened for reading only.
-        CodecError, StoreError
-            A chunk cannot be encoded or stored, or its other items cannot be read.
-        """
-        check_writable(self.store)
-        apply_settings()
-        engine = self._engine
-        items = parse_value(value, self._selected_shape(selection), self.dtype)
-        if engine.needs_loop:
-            self._finish(engine.start_write(selection, items))
-        else:
-            engine.write(selection, items)
-
-    async def write_async(self, selection: Any, value: Any) -> None:
-        """`write` without blocking the running event loop."""
-        check_writable(self.store)
-        apply_settings()
-        items = parse_value(value, self._selected_shape(selection), self.dtype)
-        await drive(self._engine.start_write(selection, items), self.store)
-
-    # The same by zarr-python's names
-
-    def get_basic_selection(self, selection: Any = ..., *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """`read` by zarr-python's name."""
-        return self.read(selection, out=out)
-
-    def set_basic_selection(self, selection: Any, value: Any) -> None:
-        """`write` by zarr-python's name."""
-        self[selection] = value
-
-    def get_block_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read whole chunks (whole shards, where there are shards), selected by their coordinates in the grid."""
-        return self.read(blocks_to_slices(selection, self.shape, self._grid.axes), out=out)
-
-    def set_block_selection(self, selection: Any, value: Any) -> None:
-        """Write whole chunks: see `get_block_selection`."""
-        self[blocks_to_slices(selection, self.shape, self._grid.axes)] = value
-
-    def get_orthogonal_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read by one selection for each axis. Of slices and integers only, for now."""
-        return self.read(selection, out=out)
-
-    def set_orthogonal_selection(self, selection: Any, value: Any) -> None:
-        """Write by one selection for each axis: see `get_orthogonal_selection`."""
-        self[selection] = value
-
-    # ruff: noqa: ARG002 - the parameters of what is not implemented yet
-
-    def get_coordinate_selection(self, selection: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read single items. Not implemented yet: raises UnsupportedError."""
-        raise UnsupportedError(_ADVANCED.format("coordinate"))
-
-    def set_coordinate_selection(self, selection: Any, value: Any) -> None:
-        """Write single items. Not implemented yet: raises UnsupportedError."""
-        raise UnsupportedError(_ADVANCED.format("coordinate"))
-
-    def get_mask_selection(self, mask: Any, *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Read the items where a mask is true. Not implemented yet: raises UnsupportedError."""
-        raise UnsupportedError(_ADVANCED.format("mask"))
-
-    def set_mask_selection(self, mask: Any, value: Any) -> None:
-        """Write the items where a mask is true. Not implemented yet: raises UnsupportedError."""
-        raise UnsupportedError(_ADVANCED.format("mask"))
 
     # As NumPy and others see it
 

@@ -96,9 +96,9 @@ pub fn compact(piece: &Piece) -> (Piece, Vec<u64>) {
     (compact, piece.axes.iter().map(Axis::len).collect())
 }
 
-/// Whether a piece is made of slices.
+/// Whether a piece is made of slices, and of whole items.
 pub fn is_sliced(piece: &Piece) -> bool {
-    piece.axes.iter().all(|axis| matches!(axis, Axis::Strided { .. }))
+    piece.windows.is_none() && piece.axes.iter().all(|axis| matches!(axis, Axis::Strided { .. }))
 }
 
 pub trait Job: Send {

@@ -12,7 +12,7 @@ use crate::copy::{self, Direction};
 use crate::dtype::Layout;
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
-use crate::select::{Axis, Piece};
+use crate::select::{Axis, Piece, Window};
 use crate::store::ByteRange;
 
 /// Reads a piece of items that are stored as they are.
@@ -34,6 +34,7 @@ pub struct PlainRead {
     /// The axes inside a span: (n, bytes in the chunk, bytes in the buffer), relative to its first item.
     inner: Arc<[(u64, isize, isize)]>,
     span_nbytes: u64,
+    windows: Option<Arc<[Window]>>,
     /// In the value, and in the buffer, of the span at the first stop of each outer axis.
     offset: u64,
     out: isize,
@@ -120,12 +121,20 @@ impl PlainRead {
             outer: outer.into(),
             inner: inner.into(),
             span_nbytes: span,
+            windows: piece.windows.clone(),
             offset: start,
             out: piece.out,
             next: 0,
             end,
             asked: 0,
         }
+    }
+
+    /// Whether listed indices make so many reads that one of the whole chunk costs less; a read costs about as much
+    /// as `merge_gap` bytes.
+    pub fn is_scattered(&self, piece: &Piece) -> bool {
+        let read_nbytes = self.context.merge_gap.max(self.span_nbytes);
+        piece.is_listed() && self.end > 1 && self.end.saturating_mul(read_nbytes) >= self.chunk_nbytes
     }
 
     /// Bytes that will be fetched.
@@ -155,6 +164,7 @@ impl PlainRead {
             out_stride,
         };
         let mut piece = Piece::new(self.inner.iter().map(axis).collect(), self.out);
+        piece.windows.clone_from(&self.windows);
         let (mut offset, mut nbytes, mut rest) = (self.offset, self.span_nbytes, number);
         for (i, stops) in self.outer.iter().rev().enumerate() {
             let stop = stops[(rest % stops.len() as u64) as usize];

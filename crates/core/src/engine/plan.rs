@@ -17,6 +17,9 @@ use crate::keys::Keys;
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 
+/// What a read of a single item costs, in bytes that are decoded in that time.
+const LISTED_NBYTES: u64 = 4096;
+
 /// All that the engine knows of an array.
 pub struct ArrayPlan {
     /// The chain of every chunk; in a grid of several shapes that of the smallest, which speaks for the others where
@@ -54,7 +57,7 @@ impl ArrayPlan {
         if self.shaped.is_none() {
             let spec = self.chain.folded_spec();
             if reads_parts(&self.chain) {
-                return piece.items() * spec.layout.item_nbytes as u64;
+                return wanted_nbytes(&self.chain, piece).min(split.len().saturating_mul(spec.nbytes()));
             }
             if self.chain.open_sharding().is_none() {
                 return split.len().saturating_mul(spec.nbytes());
@@ -97,11 +100,19 @@ fn reads_parts(chain: &Chain) -> bool {
     chain.open_plain().is_some() || inside
 }
 
+/// About what reading the items of a piece costs. Listed ones may each be a read of its own, or all that lies between
+/// them be read along.
+fn wanted_nbytes(chain: &Chain, piece: &Piece) -> u64 {
+    let item_nbytes = chain.folded_spec().layout.item_nbytes as u64;
+    let least = if piece.is_listed() { LISTED_NBYTES } else { 0 };
+    piece.items().saturating_mul(item_nbytes.max(least))
+}
+
 /// About how many bytes must be decoded for a piece of a chunk.
 fn chunk_decoded_nbytes(chain: &Chain, part: &Piece) -> u64 {
     let spec = chain.folded_spec();
     if reads_parts(chain) {
-        return part.items() * spec.layout.item_nbytes as u64;
+        return wanted_nbytes(chain, part).min(spec.nbytes());
     }
     let Some(sharding) = chain.open_sharding() else {
         return spec.nbytes();

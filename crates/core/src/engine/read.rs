@@ -1,6 +1,7 @@
 //! Read jobs: a chunk by the cheapest way that its chain allows.
 //!
-//! - Items stored as they are: only the runs that the piece needs, or blocks that stay in the cache.
+//! - Items stored as they are: only the runs that the piece needs, unless they are very many, or blocks that stay in
+//!   the cache.
 //! - A shard that nothing wraps: its index, then the inner chunks, those that lie together in one request.
 //! - Anything else: the whole value, decoded into scratch and scattered.
 
@@ -134,13 +135,10 @@ impl ReadChunk {
                     "{size} bytes are stored where the chunk has {nbytes}"
                 )));
             }
-            return self.start_plain(PlainRead::new(
-                self.context.clone(),
-                &chain,
-                &self.piece,
-                self.place,
-                swap,
-            ));
+            let plain = PlainRead::new(self.context.clone(), &chain, &self.piece, self.place, swap);
+            if !plain.is_scattered(&self.piece) {
+                return self.start_plain(plain);
+            }
         }
         if let (true, Place::Key { .. }) = (chain.open_partial().decode, self.place)
             && !self.piece.covers(&chain.spec().shape)

@@ -357,9 +357,10 @@ impl Job for WriteChunk {
 /// Whether a piece covers the part of inner chunk `coords` that lies inside the array.
 fn covers_inner(extent: &[u64], inner_shape: &[u64], coords: &[u64], piece: &Piece) -> bool {
     let inside = extent.iter().zip(inner_shape).zip(coords);
-    inside
-        .zip(&piece.axes)
-        .all(|(((&extent, &inner), &coord), axis)| axis.covers(inner.min(extent.saturating_sub(coord * inner))))
+    let inside: Vec<u64> = inside
+        .map(|((&extent, &inner), &coord)| inner.min(extent.saturating_sub(coord * inner)))
+        .collect();
+    piece.covers(&inside)
 }
 
 /// A shard of which inner chunks are encoded.

@@ -121,9 +121,8 @@ fn points_fall_into_boxes_of_several_shapes() {
     let listed = |by: u64, of: u64| -> Axis { Axis::Listed((0..40).map(|i| (i * by % of, i as isize * 8)).collect()) };
     let zero = |axis: Axis| Axis::Listed(pairs(&axis).iter().map(|&(index, _)| (index, 0)).collect());
     let piece = Piece {
-        axes: vec![listed(5, 13), strided(0, 1, 3), zero(listed(3, 10))],
-        out: 0,
         joint: true,
+        ..Piece::new(vec![listed(5, 13), strided(0, 1, 3), zero(listed(3, 10))], 0)
     };
     let split = grid.split(&piece);
     let (mut coords, mut part) = (Vec::new(), Piece::default());
