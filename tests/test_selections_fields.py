@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import zarrpipe
 from zarrpipe import _core
 from zarrpipe.errors import SelectionError
 
@@ -202,3 +203,37 @@ def test_the_order_of_the_result(tmp_path: Path) -> None:
     got = engine.read("big")
     assert got.flags.f_contiguous
     assert np.array_equal(got, records()["big"])
+
+
+@pytest.mark.parametrize("shards", [None, (6, 4)])
+def test_arrays_of_users(shards: Any) -> None:
+    array = zarrpipe.create_array({}, shape=SHAPE, chunks=CHUNKS, shards=shards, dtype=DTYPE, fill_value=FILL[()])
+    model = np.full(SHAPE, FILL)
+    array["id"] = np.arange(35).reshape(SHAPE)
+    model["id"] = np.arange(35).reshape(SHAPE)
+    array["name", 2:4] = b"xyz"
+    model["name"][2:4] = b"xyz"
+    array["at", 0, 0] = (7, 8)
+    model["at"][0, 0] = (7, 8)
+    array.oindex["big", [0, 5], [1]] = [[3], [4]]
+    model["big"][[0, 5], 1] = [3, 4]
+    array.vindex["big", [0, 0], [4, 4]] = [1, 2]
+    model["big"][0, 4] = 2
+    array.blocks["id", 0] = -5
+    model["id"][: 6 if shards else 3] = -5
+    array.set_mask_selection(model["big"] == 3, b"m", fields="name")
+    model["name"][model["big"] == 3] = b"m"
+    array.set_basic_selection((6, slice(None)), 0.25, fields=["big"])
+    model["big"][6] = 0.25
+    assert np.array_equal(array[...], model)
+    assert np.array_equal(array["at"], model["at"])
+    assert np.array_equal(array["big", "id"], model[["big", "id"]].astype(packed(["big", "id"])))
+    assert np.array_equal(array[["big", "id"]], array["big", "id"])
+    assert np.array_equal(array["id", [5, 0], [1, 4]], model["id"][[5, 0], [1, 4]])
+    assert np.array_equal(array.get_coordinate_selection(([1], [2]), fields="name"), model["name"][[1], [2]])
+    for wrong in (lambda: array["none"], lambda: array.__setitem__(("id", "big"), 0), lambda: array.vindex["id"]):
+        with pytest.raises(SelectionError):
+            wrong()
+    with pytest.raises(ValueError, match="shape"):
+        array["id", 0] = [1, 2]
+    assert np.array_equal(array[...], model)
