@@ -105,14 +105,16 @@ def test_write_and_read(dtype: Any, endian: str, shards: Any, compressors: Any) 
 @given(st.sampled_from([*SIMPLE, *CONFIGURED]), st.binary(min_size=1, max_size=64), st.data())
 def test_any_bytes_come_back(dtype: Any, raw: bytes, data: st.DataObject) -> None:
     values = values_of(dtype, raw, (5,))
-    fill_value = values[data.draw(st.integers(0, 4))]
+    at = data.draw(st.integers(0, 4))
+    # By the slice: a scalar of text has lost the zeros at its end.
+    fill_value, fill = values[at], values[at : at + 1].tobytes()
     codecs = data.draw(st.sampled_from([[LITTLE], [BIG], [BIG, {"name": "crc32c"}]]))
     store = MemoryStore()
     array = zarrpipe.create_array(store, shape=5, chunks=3, dtype=dtype, codecs=codecs, fill_value=fill_value)
     data_type = array.metadata.data_type
     again = zarrpipe.open_array(store)
-    assert data_type.fill_bytes(again.fill_value) == fill_value.tobytes()
-    assert again[...].tobytes() == fill_value.tobytes() * 5
+    assert data_type.fill_bytes(again.fill_value) == fill
+    assert again[...].tobytes() == fill * 5
     array[...] = values
     assert again[...].tobytes() == values.tobytes()
     assert again[1:4].tobytes() == values[1:4].tobytes()

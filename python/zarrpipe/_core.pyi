@@ -221,3 +221,6 @@ def batch_write(
 
 def configure(*, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool) -> None:
     """Takes over the settings of `zarrpipe.config`."""
+
+def pcodec_announced(data: Any) -> tuple[str, int] | None:
+    """The data type and the number of items that a stream of pcodec names; None where it has none."""

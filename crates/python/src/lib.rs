@@ -38,6 +38,15 @@ fn close() {
     zarrpipe_core::engine::pool::close();
 }
 
+/// What a stream of pcodec says of itself.
+#[pyfunction]
+fn pcodec_announced(data: &Bound<'_, PyAny>) -> PyResult<Option<(&'static str, usize)>> {
+    let bytes = buffer::bytes(data)?;
+    let announced = zarrpipe_core::codec::pcodec::announced(&bytes)
+        .map_err(|error| error::to_python(data.py(), error.in_codec("numcodecs.pcodec", 0), None))?;
+    Ok(announced.map(|(scalar, count)| (scalar.name(), count)))
+}
+
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
@@ -50,6 +59,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::Run>()?;
     module.add_class::<buffer::Owned>()?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(pcodec_announced, module)?)?;
     module.add_function(wrap_pyfunction!(batch::batch_read, module)?)?;
     module.add_function(wrap_pyfunction!(batch::batch_write, module)?)?;
     let at_fork = pyo3::types::PyDict::new(py);

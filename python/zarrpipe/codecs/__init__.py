@@ -1,6 +1,7 @@
 """Codecs: the registry, and one module for each that is built in (its configuration; the work is done in Rust)."""
 
 from zarrpipe.codecs.blosc import BloscCodec
+from zarrpipe.codecs.buffer_codec import get_codec
 from zarrpipe.codecs.bytes import BytesCodec
 from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs, parse_codec, parse_codecs
 from zarrpipe.codecs.conditional import ConditionalCodec
@@ -32,6 +33,7 @@ __all__ = [
     "codec_documents",
     "compile_chain",
     "evolve_codecs",
+    "get_codec",
     "get_codec_class",
     "parse_codec",
     "parse_codecs",

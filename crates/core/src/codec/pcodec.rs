@@ -18,7 +18,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use pco::data_types::Number;
+use pco::data_types::{Number, NumberType};
 use pco::errors::{ErrorKind, PcoError};
 use pco::standalone::{DecompressorItem, FileDecompressor, guarantee, simple_compress};
 use pco::{ChunkConfig, DeltaSpec, FULL_BATCH_N, ModeSpec, PagingSpec};
@@ -247,6 +247,32 @@ fn decompress<T: Native<N>, const N: usize>(data: &[u8], items: &mut [u8]) -> Re
         rest = chunk.into_src();
     }
     Expect::Exactly(nbytes).check(nbytes - free.len() * N)
+}
+
+/// The type of a stream's first numbers, and how many numbers its writer announced, for callers who have only the
+/// stream: a wrong announcement is found when it is decoded. None for a stream of no numbers that names no type.
+pub fn announced(data: &[u8]) -> Result<Option<(Scalar, usize)>> {
+    let (file, rest) = FileDecompressor::new(data).map_err(damaged)?;
+    let found = match file.uniform_type() {
+        Some(number) => Some(number),
+        None => file.peek_number_type_or_termination(rest).map_err(damaged)?,
+    };
+    let Some(number) = found else {
+        return Ok(None);
+    };
+    let scalar = match number {
+        NumberType::U16 => Scalar::Uint16,
+        NumberType::U32 => Scalar::Uint32,
+        NumberType::U64 => Scalar::Uint64,
+        NumberType::I16 => Scalar::Int16,
+        NumberType::I32 => Scalar::Int32,
+        NumberType::I64 => Scalar::Int64,
+        NumberType::F16 => Scalar::Float16,
+        NumberType::F32 => Scalar::Float32,
+        NumberType::F64 => Scalar::Float64,
+        other => return Err(Error::corrupt(format!("numbers of type {other:?} are none of Zarr's"))),
+    };
+    Ok(Some((scalar, file.n_hint())))
 }
 
 fn damaged(error: PcoError) -> Error {
