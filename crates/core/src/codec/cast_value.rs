@@ -18,7 +18,7 @@
 
 use serde_json::Value;
 
-use super::computed::{self, Compute, bound_layout, parse_item, real};
+use super::computed::{self, Compute, bound_layout, is_unfilled, parse_item, real};
 use super::{Document, Stage};
 use crate::dtype::Scalar;
 use crate::error::{Error, Result};
@@ -55,7 +55,9 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
         ),
     };
     let mut fill_value = vec![0; layout.item_nbytes];
-    put_item(codec.cast_fill(item_bits(&spec.fill_value), from)?, &mut fill_value);
+    if !is_unfilled(document) {
+        put_item(codec.cast_fill(item_bits(&spec.fill_value), from)?, &mut fill_value);
+    }
     computed::stage(document, spec, layout, &fill_value, codec)
 }
 

@@ -138,6 +138,11 @@ pub fn bound_item(document: &Document<'_>, key: &str, scalar: Scalar) -> Result<
     item.ok_or_else(|| unbound(document, key))
 }
 
+/// Whether there is no fill value yet, so that none can be wrong.
+pub fn is_unfilled(document: &Document<'_>) -> bool {
+    document.bound("unfilled") == Some(&Value::Bool(true))
+}
+
 fn unbound(document: &Document<'_>, key: &str) -> Error {
     Error::internal(format!("{}: {key:?} has not been resolved", document.name))
 }

@@ -8,12 +8,15 @@
 //! {"name": "numcodecs.delta", "configuration": {"dtype": "<i4", "astype": "<i2"}}
 //! ```
 //!
-//! Items are in C order over all axes. Both differences and sums are those of `dtype`, in which integers wrap.
+//! Items are in C order over all axes. Differences are those of `dtype`, in which integers wrap; and so are sums of
+//! integers, of which numcodecs takes floats where the two types have no integer in common, and then loses bits. Sums of
+//! floats are those of the type that NumPy gives the two.
 //!
 //! Bound: `dtype` and `astype`, the layouts of these.
 
 use super::filter::{Pair, loops};
 use super::{Document, Stage};
+use crate::dtype::Scalar;
 use crate::error::Result;
 use crate::number::native::Native;
 use crate::spec::ChunkSpec;
@@ -39,23 +42,46 @@ fn differences<S: Native, D: Native>(&lanes: &usize, items: &[u8], out: &mut [u8
     Ok(())
 }
 
-fn sums<S: Native, D: Native>(&lanes: &usize, items: &[u8], out: &mut [u8]) -> Result<()> {
+fn sums<S: Native, D: Native>(lanes: &usize, items: &[u8], out: &mut [u8]) -> Result<()> {
+    match sum_type(S::SCALAR, D::SCALAR) {
+        Scalar::Float64 => sums_as::<S, D, f64>(*lanes, items, out),
+        Scalar::Float32 => sums_as::<S, D, f32>(*lanes, items, out),
+        _ => sums_as::<S, D, S>(*lanes, items, out),
+    }
+    Ok(())
+}
+
+/// What sums for items of a type are taken in, where differences have another.
+fn sum_type(items: Scalar, differences: Scalar) -> Scalar {
+    let nbytes = match differences.nbytes() {
+        _ if items.is_int() => return items,
+        // The float that has all integers of so many bytes, or the largest there is.
+        nbytes if differences.is_int() => (2 * nbytes).min(8),
+        nbytes => nbytes,
+    };
+    match nbytes.max(items.nbytes()) {
+        8 => Scalar::Float64,
+        4 => Scalar::Float32,
+        _ => items,
+    }
+}
+
+fn sums_as<S: Native, D: Native, W: Native>(lanes: usize, items: &[u8], out: &mut [u8]) {
     // No item has more components.
-    let mut sums = [S::default(); 2];
+    let mut sums = [W::default(); 2];
     let mut first = true;
     for (out, items) in S::items_mut(out)
         .chunks_exact_mut(lanes)
         .zip(D::items(items).chunks_exact(lanes))
     {
         for ((out, &item), sum) in out.iter_mut().zip(items).zip(&mut sums) {
-            let item: S = D::get(item).cast();
+            let item: W = D::get(item).cast();
             // Not added to zero: that would lose the sign of a negative one.
             *sum = if first { item } else { sum.plus(item) };
-            *out = sum.put();
+            *out = sum.cast::<S>().put();
         }
         first = false;
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -64,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::codec::filter::tests::{check, document, spec};
-    use crate::dtype::{Kind as Items, Scalar};
+    use crate::dtype::Kind as Items;
 
     #[test]
     fn differences_of_their_own_type_and_another() {

@@ -13,7 +13,7 @@
 //!
 //! Bound: `offset` and `scale`, as items.
 
-use super::computed::{self, Compute, bound_item, real};
+use super::computed::{self, Compute, bound_item, is_unfilled, real};
 use super::{Document, Stage};
 use crate::dtype::Scalar;
 use crate::error::{Error, Kind, Result};
@@ -41,9 +41,10 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
             .under("/configuration/scale"));
     }
     let mut fill_value = vec![0; spec.layout.item_nbytes];
-    codec
-        .encode(&spec.fill_value, &mut fill_value)
-        .map_err(|error| Error::metadata(format!("the fill value: {}", error.detail())))?;
+    let encoded = codec.encode(&spec.fill_value, &mut fill_value);
+    if !is_unfilled(document) {
+        encoded.map_err(|error| Error::metadata(format!("the fill value: {}", error.detail())))?;
+    }
     computed::stage(document, spec, spec.layout.clone(), &fill_value, codec)
 }
 
