@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from zarrpipe._types import JSON
-from zarrpipe.codecs.computing import AnyZDType, ComputingCodec, layout_json
+from zarrpipe.codecs.computing import AnyZDType, ComputingCodec, check_real, layout_json
 from zarrpipe.codecs.native import check_choice
 from zarrpipe.dtypes import parse_dtype
 from zarrpipe.dtypes.zdtype import ZDType
@@ -70,7 +70,7 @@ class CastValue(ComputingCodec):
     def __post_init__(self) -> None:
         with located("/data_type"):
             dtype = parse_dtype(self.data_type)
-            _check_real(dtype)
+            check_real(dtype, self.name)
             if not isinstance(self.data_type, str | Mapping):
                 object.__setattr__(self, "data_type", dtype.to_json(3))
         with located("/rounding"):
@@ -103,7 +103,7 @@ class CastValue(ComputingCodec):
         return self.dtype
 
     def _resolved(self, dtype: AnyZDType) -> Mapping[str, JSON]:
-        _check_real(dtype)
+        check_real(dtype, self.name)
         resolved: dict[str, JSON] = {"layout": layout_json(self.dtype.layout())}
         ways = {"encode": (dtype, self.dtype), "decode": (self.dtype, dtype)}
         for direction, pairs in (self.scalar_map or {}).items():
@@ -114,12 +114,6 @@ class CastValue(ComputingCodec):
                     items.append([_item(key, source, 0), _item(value, target, 1)])
             resolved[direction] = cast(JSON, items)
         return resolved
-
-
-def _check_real(dtype: AnyZDType) -> None:
-    kind = dtype.layout()[0]
-    if kind in ("bool", "opaque", "variable") or kind.startswith("complex:"):
-        raise MetadataError(f"cast_value is for integers and floats, not for {dtype.to_json(3)!r}")
 
 
 def _item(scalar: JSON, dtype: ZDType[Any, Any], position: int) -> str:

@@ -147,16 +147,17 @@ def bind_codecs(codecs: Sequence[Any], spec: ArraySpec, stages: list[PythonStage
     documents: list[dict[str, JSON]] = []
     last = max((index for index, codec in enumerate(codecs) if _is_told_spec(codec)), default=-1)
     for index, codec in enumerate(codecs):
-        if isinstance(codec, NativeCodec):
-            documents.append(codec._bound_document(spec, stages))
-            if index < last:
-                # Rust follows the other codecs itself.
-                spec = codec.resolve_metadata(spec)
-        else:
-            fitting, given, behind = fit(codec, spec)
-            documents.append({"name": PLACEHOLDER, "configuration": {"stage": len(stages)}})
-            stages.append(PythonStage(fitting, given))
-            spec = behind
+        with located(pointer(index)):
+            if isinstance(codec, NativeCodec):
+                documents.append(codec._bound_document(spec, stages))
+                if index < last:
+                    # Rust follows the other codecs itself.
+                    spec = codec.resolve_metadata(spec)
+            else:
+                fitting, given, behind = fit(codec, spec)
+                documents.append({"name": PLACEHOLDER, "configuration": {"stage": len(stages)}})
+                stages.append(PythonStage(fitting, given))
+                spec = behind
     return documents
 
 

@@ -24,7 +24,7 @@ from zarrpipe.spec import ArraySpec
 if TYPE_CHECKING:
     from zarrpipe.metadata import ChunkGrid
 
-__all__ = ["ComputingCodec", "check_number", "layout_json"]
+__all__ = ["ComputingCodec", "check_number", "check_real", "layout_json"]
 
 AnyZDType = ZDType[Any, Any]
 
@@ -41,6 +41,13 @@ def check_number(value: object, name: str) -> int | float:
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         raise MetadataError(f"{name} is a number, not {value!r}")
     return number
+
+
+def check_real(dtype: AnyZDType, name: str) -> None:
+    """Raise MetadataError unless a data type's items are integers or floats."""
+    kind = dtype.layout()[0]
+    if kind in ("bool", "opaque", "variable") or kind.startswith("complex:"):
+        raise MetadataError(f"{name} is for integers and floats, not for {dtype.to_json(3)!r}")
 
 
 class ComputingCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):

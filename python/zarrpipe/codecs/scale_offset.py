@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from zarrpipe._types import JSON
-from zarrpipe.codecs.computing import AnyZDType, ComputingCodec
+from zarrpipe.codecs.computing import AnyZDType, ComputingCodec, check_real
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.json import located
 
@@ -66,6 +66,7 @@ class ScaleOffset(ComputingCodec):
         return {"name": self.name, "configuration": configuration} if configuration else {"name": self.name}
 
     def _resolved(self, dtype: AnyZDType) -> Mapping[str, JSON]:
+        check_real(dtype, self.name)
         items = {}
         for name, value in (("offset", self.offset), ("scale", self.scale)):
             with located(f"/configuration/{name}"):
