@@ -91,7 +91,7 @@ impl Pair {
 /// The functions `encode` and `decode` for a pair of data types that `$with` knows; each is generic over the two.
 macro_rules! loops {
     ($with:ident, $pair:expr, $encode:ident, $decode:ident) => {
-        $crate::number::native::$with!($pair.from, S => $crate::number::native::$with!($pair.to, D => Some(
+        $crate::number::dispatch::$with!($pair.from, S => $crate::number::dispatch::$with!($pair.to, D => Some(
             $crate::codec::filter::Loops {
                 encode: $encode::<S, D>,
                 decode: $decode::<S, D>,

@@ -21,7 +21,8 @@ use super::filter::{Loops, Pair, loops};
 use super::{Document, Stage};
 use crate::dtype::Scalar;
 use crate::error::{Error, Kind, Result};
-use crate::number::native::{Boolean, Native};
+use crate::number::boolean::Boolean;
+use crate::number::native::Native;
 use crate::number::{Number, Rounding};
 use crate::spec::ChunkSpec;
 

@@ -17,7 +17,8 @@ use super::computed::{self, Compute, bound_item, is_unfilled, real};
 use super::{Document, Stage};
 use crate::dtype::Scalar;
 use crate::error::{Error, Kind, Result};
-use crate::number::native::{Native, with_number};
+use crate::number::dispatch::with_number;
+use crate::number::native::Native;
 use crate::number::{Number, Rounding, item_bits, put_item};
 use crate::spec::ChunkSpec;
 

@@ -3,7 +3,8 @@
 //! `Cast::bits` is the definition. Items of native data types go through blocks that are converted without a branch; a
 //! block that holds something out of the ordinary is then done by the definition.
 
-use super::native::{Native, with_number};
+use super::dispatch::with_number;
+use super::native::Native;
 use super::{Rounding, Unfit, item_bits, put_item};
 use crate::dtype::Scalar;
 use crate::error::{Error, Kind, Result};
@@ -75,18 +76,12 @@ impl Cast {
     }
 
     fn refused(&self, bits: u64, unfit: Unfit) -> Error {
+        let (number, to) = (self.from.read(bits), self.to.name());
         let why = match unfit {
-            Unfit::Nan | Unfit::Infinite => "has none",
-            Unfit::Above | Unfit::Below => "is out of range of",
+            Unfit::Nan | Unfit::Infinite => format!("{to} has none"),
+            Unfit::Above | Unfit::Below => format!("it is out of range of {to}"),
         };
-        let number = self.from.read(bits);
-        let text = match unfit {
-            Unfit::Nan | Unfit::Infinite => {
-                format!("{number} cannot be stored: {} {why}", self.to.name())
-            }
-            _ => format!("{number} cannot be stored: it {why} {}", self.to.name()),
-        };
-        Error::new(Kind::Codec, text)
+        Error::new(Kind::Codec, format!("{number} cannot be stored: {why}"))
     }
 }
 

@@ -153,7 +153,7 @@ fn to_i32(value: f64) -> i32 {
 #[inline(always)]
 fn to_i64(value: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if value >= -LIMIT && value < LIMIT {
+    if (-LIMIT..LIMIT).contains(&value) {
         // SAFETY: the value is in range, and no NaN.
         unsafe { value.to_int_unchecked() }
     } else {
@@ -302,155 +302,9 @@ fn sticky(negative: bool, magnitude: u64) -> f64 {
     if negative { -(kept as f64) } else { kept as f64 }
 }
 
-/// NumPy's bool: any byte but zero is true, and what is written is 0 or 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-pub struct Boolean(u8);
-
-impl Native for Boolean {
-    type Bytes = [u8; 1];
-    const SCALAR: Scalar = Scalar::Bool;
-    const IS_FLOAT: bool = false;
-    #[inline(always)]
-    fn items(bytes: &[u8]) -> &[Self::Bytes] {
-        bytes.as_chunks().0
-    }
-    #[inline(always)]
-    fn items_mut(bytes: &mut [u8]) -> &mut [Self::Bytes] {
-        bytes.as_chunks_mut().0
-    }
-    #[inline(always)]
-    fn get([item]: [u8; 1]) -> Self {
-        Boolean((item != 0).into())
-    }
-    #[inline(always)]
-    fn put(self) -> [u8; 1] {
-        [self.0]
-    }
-    #[inline(always)]
-    fn cast<T: Native>(self) -> T {
-        T::from_u64(self.0.into())
-    }
-    #[inline(always)]
-    fn from_i64(value: i64) -> Self {
-        Boolean((value != 0).into())
-    }
-    #[inline(always)]
-    fn from_u64(value: u64) -> Self {
-        Boolean((value != 0).into())
-    }
-    #[inline(always)]
-    fn from_f32(value: f32) -> Self {
-        Boolean((value != 0.0).into())
-    }
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        Boolean((value != 0.0).into())
-    }
-    #[inline(always)]
-    fn from_bits(bits: u64) -> Self {
-        Boolean((bits != 0).into())
-    }
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        Boolean(self.0 | other.0)
-    }
-    #[inline(always)]
-    fn minus(self, other: Self) -> Self {
-        Boolean(self.0 ^ other.0)
-    }
-    #[inline(always)]
-    fn times(self, other: Self) -> Self {
-        Boolean(self.0 & other.0)
-    }
-    #[inline(always)]
-    fn over(self, other: Self) -> Self {
-        Boolean(self.0 & other.0)
-    }
-    #[inline(always)]
-    fn rounded(self, _rounding: Rounding) -> Self {
-        self
-    }
-    #[inline(always)]
-    fn is_finite(self) -> bool {
-        true
-    }
-    #[inline(always)]
-    fn canonical(self) -> Self {
-        self
-    }
-}
-
 /// The item of a native data type that another's item becomes by NumPy's rules.
 pub fn cast_items<S: Native, D: Native>(items: &[u8], out: &mut [u8]) {
     for (out, &item) in D::items_mut(out).iter_mut().zip(S::items(items)) {
         *out = S::get(item).cast::<D>().put();
     }
 }
-
-/// Evaluates an expression with `$type` the native type of a scalar; `$other` for scalars that have none.
-macro_rules! with_native {
-    ($scalar:expr, $type:ident => $then:expr, _ => $other:expr) => {
-        match $scalar {
-            $crate::dtype::Scalar::Bool => { type $type = $crate::number::native::Boolean; $then }
-            scalar => $crate::number::native::with_number!(scalar, $type => $then, _ => $other),
-        }
-    };
-}
-
-/// The same without bool.
-macro_rules! with_number {
-    ($scalar:expr, $type:ident => $then:expr, _ => $other:expr) => {
-        match $scalar {
-            $crate::dtype::Scalar::Int8 => {
-                type $type = i8;
-                $then
-            }
-            $crate::dtype::Scalar::Int16 => {
-                type $type = i16;
-                $then
-            }
-            $crate::dtype::Scalar::Int32 => {
-                type $type = i32;
-                $then
-            }
-            $crate::dtype::Scalar::Int64 => {
-                type $type = i64;
-                $then
-            }
-            $crate::dtype::Scalar::Uint8 => {
-                type $type = u8;
-                $then
-            }
-            $crate::dtype::Scalar::Uint16 => {
-                type $type = u16;
-                $then
-            }
-            $crate::dtype::Scalar::Uint32 => {
-                type $type = u32;
-                $then
-            }
-            $crate::dtype::Scalar::Uint64 => {
-                type $type = u64;
-                $then
-            }
-            $crate::dtype::Scalar::Bfloat16 => {
-                type $type = half::bf16;
-                $then
-            }
-            $crate::dtype::Scalar::Float16 => {
-                type $type = half::f16;
-                $then
-            }
-            $crate::dtype::Scalar::Float32 => {
-                type $type = f32;
-                $then
-            }
-            $crate::dtype::Scalar::Float64 => {
-                type $type = f64;
-                $then
-            }
-            _ => $other,
-        }
-    };
-}
-pub(crate) use {with_native, with_number};
