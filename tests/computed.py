@@ -27,7 +27,7 @@ def encoded(codec: Any, array: npt.NDArray[Any], fill_value: Any = 0) -> npt.NDA
     """What the array becomes, in the codec's data type."""
     spec = spec_of(array, fill_value)
     chain = compile_chain([codec, {"name": "bytes", "configuration": {"endian": sys.byteorder}}], spec)
-    stored = chain.encode(np.ascontiguousarray(array), keep_empty=True)
+    stored = chain.encode(np.ascontiguousarray(array).reshape(-1).view("u1"), keep_empty=True)
     assert stored is not None
     behind = parse_codec(codec).evolve_from_array_spec(spec).resolve_metadata(spec)
     return np.frombuffer(stored, dtype=behind.dtype.to_native_dtype().newbyteorder("="))
@@ -38,7 +38,9 @@ def decoded(codec: Any, items: npt.NDArray[Any], like: npt.NDArray[Any], fill_va
     chain = compile_chain(
         [codec, {"name": "bytes", "configuration": {"endian": sys.byteorder}}], spec_of(like, fill_value)
     )
-    return np.frombuffer(chain.decode(np.ascontiguousarray(items)), dtype=like.dtype).reshape(like.shape)
+    return np.frombuffer(chain.decode(np.ascontiguousarray(items).reshape(-1).view("u1")), dtype=like.dtype).reshape(
+        like.shape
+    )
 
 
 def same(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> bool:

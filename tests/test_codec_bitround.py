@@ -52,6 +52,19 @@ def test_integers(array: np.ndarray[Any, Any], keepbits: int) -> None:
     assert np.array_equal(decoded(BitRoundCodec(keepbits=keepbits), found, array), found)
 
 
+def test_times_are_integers() -> None:
+    array = np.array([100, 101, 105, 3, -1], "M8[ns]")
+    found = encoded(BitRoundCodec(keepbits=3), array, array[0])
+    assert found.dtype == array.dtype
+    # The highest bit of a negative one is its sign.
+    assert list(found.view("i8")) == [96, 96, 112, 3, -(2**61)]
+
+
+def test_negative_integers_keep_bits_from_their_sign() -> None:
+    array = np.array([-1, -128, -100, 127], "i1")
+    assert list(encoded(BitRoundCodec(keepbits=3), array)) == [-32, -128, -96, 112]
+
+
 def test_as_many_bits_as_there_are_change_nothing() -> None:
     for dtype in ("f4", "i8", "u8"):
         array = assorted(dtype)

@@ -159,6 +159,22 @@ class TestSmallTypes:
                 cast(np.array([value]), "float64", name, out_of_range="clamp")
 
 
+@pytest.mark.parametrize("name", ["int4", "uint2", "bfloat16", "float8_e4m3fn", "float6_e3m2fn", "float4_e2m1fn"])
+@pytest.mark.parametrize("shards", [None, (4,)])
+def test_small_types_in_arrays(tmp_path: Path, name: str, shards: Any) -> None:
+    codec = CastValue(data_type=name, out_of_range="clamp", scalar_map={"encode": [["NaN", 1]]})
+    options: dict[str, Any] = {"shape": (6,), "chunks": (2,), "shards": shards, "fill_value": 1}
+    array = zarrpipe.create_array(tmp_path, dtype="float32", filters=[codec], **options)
+    array[:5] = [0, 1, np.nan, 2.4, 1]
+    rounded = {"bfloat16": 2.40625, "float8_e4m3fn": 2.5, "float6_e3m2fn": 2.5}.get(name, 2)
+    again = zarrpipe.open_array(tmp_path, mode="r")
+    assert list(again[:]) == [0, 1, 1, rounded, 1, 1]
+    # And from a small type.
+    wide = zarrpipe.create_array(tmp_path / "wide", dtype=name, filters=[CastValue(data_type="float64")], **options)
+    wide[:4] = np.array([0, 1, 2, 1], native(name))
+    assert list(np.asarray(wide[:]).astype("f8")) == [0, 1, 2, 1, 1, 1]
+
+
 class TestRules:
     def test_map_comes_first_and_its_first_key_counts(self) -> None:
         pairs = [["NaN", 7], [300.0, 8], [300.0, 9], [1.0, 10], [0.0, 11], ["+Infinity", 12]]

@@ -248,6 +248,18 @@ def test_differences_of_integers_lose_nothing(array: np.ndarray[Any, Any]) -> No
     assert np.array_equal(decoded(codec, encoded(codec, array), array), array)
 
 
+@pytest.mark.parametrize("codec", [Delta(), Delta(dtype="<M8[ns]"), Delta(dtype="<i8", astype="<i4")])
+def test_differences_of_times(tmp_path: Path, codec: Delta) -> None:
+    times = np.array([100, 103, 90, 91], "M8[ns]")
+    array = zarrpipe.create_array(
+        tmp_path, shape=(4,), chunks=(4,), dtype=times.dtype, filters=[codec], compressors=None
+    )
+    array[:] = times
+    assert np.array_equal(np.asarray(array[:]), times)
+    stored = (tmp_path / "c" / "0").read_bytes()
+    assert list(np.frombuffer(stored, "<i4" if codec.astype else "<i8")) == [100, 3, -13, 1]
+
+
 class TestDocuments:
     def test_what_the_chunk_says_is_filled_in(self) -> None:
         spec = spec_of(np.zeros(3, "i4"))
