@@ -35,12 +35,10 @@ def encoded(codec: Any, array: npt.NDArray[Any], fill_value: Any = 0) -> npt.NDA
 
 def decoded(codec: Any, items: npt.NDArray[Any], like: npt.NDArray[Any], fill_value: Any = 0) -> npt.NDArray[Any]:
     """The array that these items of the codec's data type are."""
-    chain = compile_chain(
-        [codec, {"name": "bytes", "configuration": {"endian": sys.byteorder}}], spec_of(like, fill_value)
-    )
-    return np.frombuffer(chain.decode(np.ascontiguousarray(items).reshape(-1).view("u1")), dtype=like.dtype).reshape(
-        like.shape
-    )
+    serializer = {"name": "bytes", "configuration": {"endian": sys.byteorder}}
+    chain = compile_chain([codec, serializer], spec_of(like, fill_value))
+    found = chain.decode(np.ascontiguousarray(items).reshape(-1).view("u1"))
+    return np.frombuffer(found, dtype=like.dtype).reshape(like.shape)
 
 
 def same(one: npt.NDArray[Any], two: npt.NDArray[Any]) -> bool:
