@@ -10,6 +10,7 @@ pub mod error;
 pub mod grid;
 pub mod keys;
 pub mod limits;
+pub mod number;
 pub mod scratch;
 pub mod select;
 pub mod spec;

@@ -238,9 +238,8 @@ def _plan_parts(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
     grid = parse_chunks(options.get("chunks", "auto"), shape, item_nbytes, in_shards=shards is not None)
     serializer = options.get("serializer", "auto")
     if serializer is None or (isinstance(serializer, str) and serializer == "auto"):
-        serializer = {"name": "bytes"}
-        if item_nbytes > 1:
-            serializer["configuration"] = {"endian": "little"}
+        # Filters may have made other items: the codec drops the byte order where those that reach it have none.
+        serializer = {"name": "bytes", "configuration": {"endian": "little"}}
     zstd = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
     parts = [
         *_parse_list(options.get("filters", "auto"), ()),

@@ -1,8 +1,10 @@
 """Codecs: the registry, and one module for each that is built in (its configuration; the work is done in Rust)."""
 
+from zarrpipe.codecs.bitround import BitRoundCodec
 from zarrpipe.codecs.blosc import BloscCodec
 from zarrpipe.codecs.buffer_codec import get_codec
 from zarrpipe.codecs.bytes import BytesCodec
+from zarrpipe.codecs.cast_value import CastValue
 from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs, parse_codec, parse_codecs
 from zarrpipe.codecs.conditional import ConditionalCodec
 from zarrpipe.codecs.crc32c import Crc32cCodec
@@ -11,20 +13,24 @@ from zarrpipe.codecs.n5_default import N5DefaultCodec
 from zarrpipe.codecs.packbits import PackBitsCodec
 from zarrpipe.codecs.registry import get_codec_class, register_codec, unregister_codec
 from zarrpipe.codecs.reshape import ReshapeCodec, SqueezeCodec
+from zarrpipe.codecs.scale_offset import ScaleOffset
 from zarrpipe.codecs.sharding_indexed import ShardingCodec
 from zarrpipe.codecs.transpose import TransposeCodec
 from zarrpipe.codecs.zfp import ZfpCodec
 from zarrpipe.codecs.zstd import ZstdCodec
 
 __all__ = [
+    "BitRoundCodec",
     "BloscCodec",
     "BytesCodec",
+    "CastValue",
     "ConditionalCodec",
     "Crc32cCodec",
     "GzipCodec",
     "N5DefaultCodec",
     "PackBitsCodec",
     "ReshapeCodec",
+    "ScaleOffset",
     "ShardingCodec",
     "SqueezeCodec",
     "TransposeCodec",

@@ -145,24 +145,25 @@ def bind_codecs(codecs: Sequence[Any], spec: ArraySpec, stages: list[PythonStage
         Appended to: what the placeholders among the documents stand for.
     """
     documents: list[dict[str, JSON]] = []
-    last = max((index for index, codec in enumerate(codecs) if _holds_python(codec)), default=-1)
+    last = max((index for index, codec in enumerate(codecs) if _is_told_spec(codec)), default=-1)
     for index, codec in enumerate(codecs):
-        if isinstance(codec, NativeCodec):
-            documents.append(codec._bound_document(spec, stages))
-            if index < last:
-                # Only Python codecs are told their spec; Rust follows the others itself.
-                spec = codec.resolve_metadata(spec)
-        else:
-            fitting, given, behind = fit(codec, spec)
-            documents.append({"name": PLACEHOLDER, "configuration": {"stage": len(stages)}})
-            stages.append(PythonStage(fitting, given))
-            spec = behind
+        with located(pointer(index)):
+            if isinstance(codec, NativeCodec):
+                documents.append(codec._bound_document(spec, stages))
+                if index < last:
+                    # Rust follows the other codecs itself.
+                    spec = codec.resolve_metadata(spec)
+            else:
+                fitting, given, behind = fit(codec, spec)
+                documents.append({"name": PLACEHOLDER, "configuration": {"stage": len(stages)}})
+                stages.append(PythonStage(fitting, given))
+                spec = behind
     return documents
 
 
-def _holds_python(codec: Any) -> bool:
-    """Whether a codec is a Python one, or has codecs inside, of which some may be."""
-    return not isinstance(codec, NativeCodec) or hasattr(codec, "codecs")
+def _is_told_spec(codec: Any) -> bool:
+    """Whether a codec is a Python one, may have some inside, or needs more resolved than its document says."""
+    return not isinstance(codec, NativeCodec) or type(codec)._bound_document is not NativeCodec._bound_document
 
 
 def compile_chain(codecs: Iterable[Any], array_spec: ArraySpec) -> _core.Chain:

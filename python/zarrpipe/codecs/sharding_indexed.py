@@ -125,9 +125,9 @@ class ShardingCodec(
 
     def _bound_document(self, spec: ArraySpec, stages: list[PythonStage]) -> dict[str, JSON]:
         # Of the index Rust knows the codecs all: one that it does not would have to be awaited before anything else.
-        return self._document(
-            bind_codecs(self.codecs, self._inner_spec(spec), stages), [codec.to_dict() for codec in self.index_codecs]
-        )
+        with located("/configuration/codecs"):
+            codecs = bind_codecs(self.codecs, self._inner_spec(spec), stages)
+        return self._document(codecs, [codec.to_dict() for codec in self.index_codecs])
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         from zarrpipe.codecs.chain import evolve_codecs

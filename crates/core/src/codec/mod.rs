@@ -4,15 +4,22 @@
 //! function, and list the names that it answers to in `compile` below.
 
 pub mod adler32;
+pub mod astype;
+pub mod bitround;
 pub mod blosc;
 pub mod bytes;
 pub mod bz2;
+pub mod cast_value;
 mod checksum;
+mod computed;
 pub mod conditional;
 mod context;
 pub mod crc32;
 pub mod crc32c;
 mod deflate;
+pub mod delta;
+mod filter;
+pub mod fixedscaleoffset;
 pub mod fletcher32;
 pub mod gzip;
 #[cfg(test)]
@@ -25,7 +32,9 @@ pub mod numcodecs_packbits;
 mod output;
 pub mod packbits;
 pub mod pcodec;
+pub mod quantize;
 pub mod reshape;
+pub mod scale_offset;
 pub mod sharding_indexed;
 pub mod shuffle;
 pub mod squeeze;
@@ -285,11 +294,18 @@ impl<'d> Document<'d> {
 pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Stage> {
     let document = Document::parse(json)?;
     let stage = match document.name {
+        "bytes" | "endian" => bytes::compile(&document, spec),
+        "bitround" | "numcodecs.bitround" => bitround::compile(&document, spec),
+        "cast_value" => cast_value::compile(&document, spec),
+        "numcodecs.astype" => astype::compile(&document, spec),
+        "numcodecs.delta" => delta::compile(&document, spec),
+        "numcodecs.fixedscaleoffset" => fixedscaleoffset::compile(&document, spec),
+        "numcodecs.quantize" => quantize::compile(&document, spec),
+        "scale_offset" => scale_offset::compile(&document, spec),
         "transpose" => transpose::compile(&document, spec),
         "reshape" => reshape::compile(&document, spec),
         "zarrs.squeeze" => squeeze::compile(&document, spec),
         "numcodecs.packbits" => numcodecs_packbits::compile(&document, spec),
-        "bytes" | "endian" => bytes::compile(&document, spec),
         "packbits" => packbits::compile(&document, spec),
         "numcodecs.pcodec" | "pcodec" => pcodec::compile(&document, spec),
         "n5_default" => n5_default::compile(&document, spec, depth, resolve),
@@ -332,6 +348,14 @@ pub const BUILT_IN: &[&str] = &[
     "numcodecs.pcodec",
     "pcodec",
     "n5_default",
+    "bitround",
+    "cast_value",
+    "numcodecs.astype",
+    "numcodecs.bitround",
+    "numcodecs.delta",
+    "numcodecs.fixedscaleoffset",
+    "numcodecs.quantize",
+    "scale_offset",
     "sharding_indexed",
     "blosc",
     "gzip",
