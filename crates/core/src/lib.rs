@@ -14,3 +14,4 @@ pub mod scratch;
 pub mod select;
 pub mod spec;
 pub mod store;
+pub mod variable;
