@@ -213,7 +213,7 @@ def test_what_unpacks_to_too_much_is_refused() -> None:
 
 def test_packed_items_are_checked() -> None:
     array = zarrpipe.create_array({}, shape=(2,), dtype=str)
-    chain = array._chain
+    chain = array._chain_of((2,))
     good = bytes(_core.pack_items(objects(["ab", "ö"]), "string"))
     assert good == struct.pack("<3Q", 2, 2, 4) + "abö".encode()
     assert chain.encode(good) is not None

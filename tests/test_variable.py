@@ -304,6 +304,42 @@ def test_async_forms() -> None:
     asyncio.run(use())
 
 
+@pytest.mark.parametrize("dtype", ["string", "bytes"])
+@pytest.mark.parametrize("shards", [None, (4, 6)])
+def test_advanced_selections(dtype: str, shards: Any) -> None:
+    fill: Any = "fill" if dtype == "string" else b"fill\0"
+    model = sample(dtype, (9, 8))
+    model[4:] = fill
+    array = zarrpipe.create_array({}, shape=(9, 8), chunks=(2, 3), shards=shards, dtype=dtype, fill_value=fill)
+    array[:4] = model[:4]
+    rows, columns = np.array([8, 0, 3, 3]), np.array([1, 7, 7, 0])
+    assert same(array.oindex[rows, [1, 7]], model[np.ix_(rows, [1, 7])])
+    assert same(array.vindex[rows, columns], model[rows, columns])
+    mask = np.arange(72).reshape(9, 8) % 5 == 0
+    assert same(array.get_mask_selection(mask), model[mask])
+    array.vindex[rows[:3], columns[:3]] = model[1, :3]
+    model[rows[:3], columns[:3]] = model[1, :3]
+    array.oindex[[1, 5], :] = model[0, 3]
+    model[[1, 5], :] = model[0, 3]
+    array[mask] = model[2, 2]
+    model[mask] = model[2, 2]
+    assert same(array[:], model)
+
+
+@pytest.mark.parametrize("dtype", ["string", "bytes"])
+def test_chunks_of_several_shapes(dtype: str) -> None:
+    fill: Any = "fill" * 9 if dtype == "string" else b"fill\0" * 9
+    model = sample(dtype, (9, 8))
+    array = zarrpipe.create_array({}, shape=(9, 8), chunks=[[1, 3, 5], [6, 2]], dtype=dtype, fill_value=fill)
+    assert array[:].tolist() == [[fill] * 8] * 9
+    array[:, 1:7] = model[:, 1:7]
+    model[:, 0] = model[:, 7] = fill
+    assert same(array[:], model)
+    encoded = array.encode_chunk(model[1:4, :6], (1, 0))
+    assert encoded is not None
+    assert same(array.decode_chunk(encoded, (1, 0)), model[1:4, :6])
+
+
 # Chunks
 
 

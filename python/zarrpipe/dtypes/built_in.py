@@ -38,5 +38,3 @@ BUILT_IN: tuple[type[AnyZDType], ...] = (
 
 for _cls in BUILT_IN:
     data_type_registry.register(_cls._zarr_v3_name, _cls)
-# As zarr-python writes it.
-data_type_registry.register("variable_length_bytes", VariableLengthBytes)

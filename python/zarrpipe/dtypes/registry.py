@@ -105,11 +105,12 @@ class DataTypeRegistry:
 
 
 _STRUCT = "struct"
+_ALIASES = {"variable_length_bytes": "bytes"}
 
 
 def _key_of(name: str) -> str:
-    """Return what a v3 name is registered under: all of r8, r16, r24... are r*."""
-    return "r*" if re.fullmatch("r[0-9]+", name) else name
+    """Return what a v3 name is registered under: all of r8, r16, r24... are r*; of others zarr-python has its own."""
+    return "r*" if re.fullmatch("r[0-9]+", name) else _ALIASES.get(name, name)
 
 
 data_type_registry = DataTypeRegistry()
