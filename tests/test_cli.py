@@ -464,3 +464,19 @@ def test_chains(tmp_path: Path) -> None:
     for wrong in ("", "zstd,,gzip", "[", "[1"):
         with pytest.raises(ValueError):
             names(wrong)
+
+
+@pytest.mark.parametrize("dtype", ["string", "bytes"])
+def test_items_of_variable_length(capsys: pytest.CaptureFixture[str], tmp_path: Path, dtype: str) -> None:
+    items = ["", "a", "zwölf"] if dtype == "string" else [b"", b"a", b"\0"]
+    array = zarrpipe.create_array(tmp_path / "a", shape=(3,), chunks=(2,), dtype=dtype, fill_value="-")
+    array[:] = items
+    assert dtype in succeed(capsys, "info", tmp_path / "a")
+    succeed(capsys, "import", tmp_path / "a", tmp_path / "b", "--codecs", "blosc", "--chunks", "1")
+    copy = zarrpipe.open_array(tmp_path / "b", mode="r")
+    assert copy[:].tolist() == items
+    assert copy.metadata.data_type == array.metadata.data_type
+    assert copy.serializer == array.serializer
+    for name in ("a.npy", "a.raw"):
+        fail(capsys, 1, "cannot be exported", "export", tmp_path / "a", tmp_path / name)
+        assert not (tmp_path / name).exists()

@@ -293,3 +293,63 @@ def test_a_registry_can_be_changed() -> None:
     registry.unregister("int8")
     with pytest.raises(KeyError):
         registry.get("int8")
+
+
+# Items of variable length
+
+
+@pytest.mark.parametrize("name", ["string", "bytes", "variable_length_bytes"])
+def test_variable_names_and_layouts(name: str) -> None:
+    data_type = parse_dtype(name)
+    assert data_type.to_json(3) == ("string" if name == "string" else "bytes")
+    assert data_type.layout() == (data_type.to_json(3), 16, ())
+    assert get_data_type_from_json(data_type.to_json(3), zarr_format=3) == data_type
+    v2 = data_type.to_json(2)
+    assert v2 == {"name": "|O", "object_codec_id": "vlen-utf8" if name == "string" else "vlen-bytes"}
+    assert get_data_type_from_json(v2, zarr_format=2) == data_type
+    theirs = zarr.dtype.VariableLengthUTF8() if name == "string" else zarr.dtype.VariableLengthBytes()
+    assert parse_dtype(theirs) == data_type  # type: ignore[arg-type]
+    assert theirs.to_json(2) == v2
+    for method in ("default_scalar", "to_native_dtype"):
+        assert getattr(theirs, method)() == getattr(data_type, method)()
+    with pytest.raises(MetadataError, match="no configuration"):
+        get_data_type_from_json({"name": name, "configuration": {"length": 1}}, zarr_format=3)
+
+
+@pytest.mark.parametrize("text", ["", "a", "zwölf", "\0", "日本"])
+def test_text_as_fill_value(text: str) -> None:
+    data_type = parse_dtype("string")
+    assert data_type.to_json_scalar(text, zarr_format=3) == text
+    assert data_type.from_json_scalar(text, zarr_format=3) == text
+    assert data_type.fill_bytes(text) == text.encode()
+
+
+@pytest.mark.parametrize("value", [b"", b"\0", b"a\xff"])
+def test_bytes_as_fill_value(value: bytes) -> None:
+    data_type = parse_dtype("bytes")
+    encoded = data_type.to_json_scalar(value, zarr_format=3)
+    assert encoded == zarr.dtype.VariableLengthBytes().to_json_scalar(value, zarr_format=3)
+    assert data_type.from_json_scalar(encoded, zarr_format=3) == value
+    assert data_type.from_json_scalar(list(value), zarr_format=3) == value
+    assert data_type.fill_bytes(value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "fill_value"),
+    [
+        *(("string", wrong) for wrong in (1, 0, None, True, ["a"], "\ud800")),
+        *(("bytes", wrong) for wrong in (1, 0, None, "===", "a", [256], [-1], [1.5], [True], {"a": 1}, "ä")),
+    ],
+)
+def test_fill_values_of_variable_length_that_cannot_be(name: str, fill_value: Any) -> None:
+    with pytest.raises(MetadataError, match=f"the fill value of {name}"):
+        parse_dtype(name).from_json_scalar(fill_value, zarr_format=3)
+
+
+def test_missing_fill_values_of_v2() -> None:
+    for name, empty in (("string", ""), ("bytes", b"")):
+        for missing in (None, 0):
+            assert parse_dtype(name).from_json_scalar(missing, zarr_format=2) == empty
+            assert parse_dtype(name).cast_scalar(missing) == empty
+        with pytest.raises(TypeError):
+            parse_dtype(name).cast_scalar(1)

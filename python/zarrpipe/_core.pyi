@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 __version__: Final[str]
 
-# kind (the v3 name of a real data type, "complex:" and the name of its components, or "opaque"), bytes an item, and the
-# runs to byte-swap inside an item: (offset, component bytes, count); components of one byte are left out.
+# kind (the v3 name of a real data type, "complex:" and the name of its components, "opaque", or "string" or "bytes" for
+# items of variable length), bytes an item, and the runs to byte-swap inside an item: (offset, component bytes, count);
+# components of one byte are left out. Items of variable length are packed wherever items stand for bytes here: see
+# `zarrpipe.codecs.items`.
 Layout: TypeAlias = tuple[str, int, tuple[tuple[int, int, int], ...]]
 
 # A byte range of a value: all of it, [start, stop), or (None, n) for the last n bytes.
@@ -218,6 +220,12 @@ def batch_write(
     keep_empty: bool,
 ) -> Run:
     """As `batch_read`, with whether the chunk is complete; a value of shape () goes everywhere."""
+
+def pack_items(array: npt.NDArray[Any], content: str) -> npt.NDArray[np.uint8]:
+    """The items of an array of strings, or of objects, packed in C order: see `zarrpipe.codecs.items`."""
+
+def unpack_items(data: Any, content: str, out: npt.NDArray[Any]) -> None:
+    """Fills an array of strings or of objects with packed items, after checking all that they say."""
 
 def configure(*, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool) -> None:
     """Takes over the settings of `zarrpipe.config`."""

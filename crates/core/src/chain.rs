@@ -17,6 +17,7 @@ use crate::limits::{MAX_CODEC_DEPTH, in_memory, max_chunk_nbytes};
 use crate::scratch::{self, Bytes};
 use crate::select::{Axis, Piece};
 use crate::spec::{ChunkSpec, c_strides};
+use crate::variable::{self, Heap};
 
 /// Chunks from which on it pays to stop decoding behind the last item that is wanted.
 const EARLY_STOP_NBYTES: u64 = 128 << 10;
@@ -36,6 +37,13 @@ pub struct Chain {
     max_encoded_nbytes: u64,
     suspends: bool,
     outermost: Arc<str>,
+}
+
+/// The items of a chunk that is to be encoded, and what keeps those of its old ones that are of variable length. What
+/// the caller's new ones describe is the caller's.
+pub struct Gathered {
+    pub items: scratch::Scratch,
+    pub heap: Heap,
 }
 
 /// How a chunk is written.
@@ -75,10 +83,9 @@ impl Chain {
                     serializer = Some(codec.clone());
                 }
                 (Stage::BytesBytes(codec), Some(_)) => {
-                    let limit = bound.min(max_chunk_nbytes());
                     let expect = match fixed {
                         Some(nbytes) => Expect::Exactly(in_memory(nbytes)?),
-                        None => Expect::AtMost(in_memory(limit)?),
+                        None => Expect::AtMost(usize::try_from(bound).unwrap_or(usize::MAX)),
                     };
                     compressors.push((codec.clone(), expect));
                     fixed = fixed.and_then(|nbytes| codec.encoded_nbytes(nbytes));
@@ -236,14 +243,14 @@ impl Chain {
         }
     }
 
-    /// The items of an encoded chunk in C order.
+    /// The items of an encoded chunk in C order, packed where they are of variable length.
     pub fn decode(&self, data: Bytes<'_>) -> Result<Bytes<'static>> {
         let nbytes = in_memory(self.spec.nbytes())?;
-        let mut items = scratch::take(nbytes)?;
-        // SAFETY: the buffer holds the whole chunk in C order.
-        let buffer = unsafe { Buffer::new(items.as_mut_ptr()) };
+        let (mut items, heap) = (scratch::take(nbytes)?, Heap::default());
+        // SAFETY: the buffer holds the whole chunk in C order, and both are used here only.
+        let buffer = unsafe { Buffer::new(items.as_mut_ptr()).with_heap(&heap) };
         self.decode_piece(data, Piece::whole(&self.spec.shape, &self.spec.strides()), buffer)?;
-        Ok(items.into())
+        self.spec.to_wire(items.into())
     }
 
     /// Decodes an encoded chunk and moves the items of `piece` into the buffer.
@@ -259,14 +266,13 @@ impl Chain {
             return Ok(());
         }
         let data = self.decompress(data)?;
+        let heap = Heap::default();
         if !self.folds() {
-            let mut items = self.in_stage(self.arrays.len(), self.serializer.decode(data))?;
+            let mut items = self.in_stage(self.arrays.len(), self.serializer.decode_with(data, &heap))?;
             for position in (self.transposes..self.arrays.len()).rev() {
-                items = self.in_stage(position, self.arrays[position].decode(items))?;
+                items = self.in_stage(position, self.arrays[position].decode_with(items, &heap))?;
             }
-            self.check_items(&items)?;
-            self.scatter(&items, piece, buffer, false);
-            return Ok(());
+            return self.deliver(&items, piece, buffer);
         }
         if let Some(sharding) = self.serializer.sharding() {
             return self.in_stage(self.arrays.len(), sharding.decode_piece(&data, piece, buffer));
@@ -274,10 +280,8 @@ impl Chain {
         let swap = match self.serializer.plain() {
             Some(swap) if !swap || self.spec.layout.uniform_component().is_some() => swap,
             _ => {
-                let items = self.in_stage(self.arrays.len(), self.serializer.decode(data))?;
-                self.check_items(&items)?;
-                self.scatter(&items, piece, buffer, false);
-                return Ok(());
+                let items = self.in_stage(self.arrays.len(), self.serializer.decode_with(data, &heap))?;
+                return self.deliver(&items, piece, buffer);
             }
         };
         self.in_stage(
@@ -320,9 +324,17 @@ impl Chain {
         }
     }
 
-    /// A codec that is not ours gave these: they must be the whole chunk before any pointer runs over them.
-    fn check_items(&self, items: &[u8]) -> Result<()> {
-        Expect::Exactly(in_memory(self.folded.nbytes())?).check(items.len())
+    /// Scatters the decoded items of the folded chunk. What items of variable length hold is the buffer's from then on.
+    ///
+    /// A codec that is not ours may have given them: they must be the whole chunk before any pointer runs over them.
+    pub fn deliver(&self, items: &[u8], piece: &Piece, buffer: Buffer) -> Result<()> {
+        Expect::Exactly(in_memory(self.folded.nbytes())?).check(items.len())?;
+        self.scatter(items, piece, buffer, false);
+        match self.folded.layout.variable() {
+            None => Ok(()),
+            // SAFETY: the items that were just scattered are descriptors, and the buffer's maker vouches for the piece.
+            Some(_) => unsafe { variable::adopt(buffer, piece) },
+        }
     }
 
     fn scatter(&self, items: &[u8], piece: &Piece, buffer: Buffer, swap: bool) {
@@ -344,8 +356,9 @@ impl Chain {
 
     fn decompress<'a>(&self, mut data: Bytes<'a>) -> Result<Bytes<'a>> {
         for (i, (codec, expect)) in self.compressors.iter().enumerate().rev() {
+            let expect = within_limit(*expect);
             let decoded = codec
-                .decode(data, *expect)
+                .decode(data, expect)
                 .and_then(|out| expect.check(out.len()).map(|()| out));
             data = self.in_stage(self.arrays.len() + 1 + i, decoded)?;
         }
@@ -374,29 +387,24 @@ impl Chain {
         buffer: Buffer,
         encoding: Encoding,
     ) -> Result<Option<Bytes<'static>>> {
-        let items = self.gather(old, &self.fold_piece(piece), complete, buffer)?;
+        let Gathered { items, heap: _heap } = self.gather(old, &self.fold_piece(piece), complete, buffer)?;
         self.encode_folded(items.into(), encoding)
     }
 
     /// The folded chunk with the buffer's items of `piece` laid over its old ones.
-    pub fn gather(
-        &self,
-        old: Option<Bytes<'_>>,
-        piece: &Piece,
-        complete: bool,
-        buffer: Buffer,
-    ) -> Result<scratch::Scratch> {
+    pub fn gather(&self, old: Option<Bytes<'_>>, piece: &Piece, complete: bool, buffer: Buffer) -> Result<Gathered> {
         let folded = &self.folded;
+        let heap = Heap::default();
         let mut items = scratch::take(in_memory(folded.nbytes())?)?;
         let strides = folded.strides();
         let whole = Piece::whole(&folded.shape, &strides);
-        // SAFETY: the scratch buffer holds the whole folded chunk in C order.
-        let target = unsafe { Buffer::new(items.as_mut_ptr()) };
+        // SAFETY: the scratch buffer holds the whole folded chunk in C order, and the heap is used here only.
+        let target = unsafe { Buffer::new(items.as_mut_ptr()).with_heap(&heap) };
         match old {
             Some(data) if !complete => self.decode_folded(data, &whole, target)?,
             _ if piece.covers(&folded.shape) => {}
             // SAFETY: the whole chunk, in its own buffer.
-            _ => unsafe { copy::fill(target.start(), &whole, &folded.fill_value) },
+            _ => unsafe { folded.fill(target, &whole) },
         }
         // SAFETY: `items` is the whole folded chunk and ours alone; the buffer's maker vouches for the piece.
         unsafe {
@@ -410,12 +418,12 @@ impl Chain {
                 false,
             );
         }
-        Ok(items)
+        Ok(Gathered { items, heap })
     }
 
     /// Encodes the items of a folded chunk; None where it is all fill value and need not be stored.
     pub fn encode_folded(&self, items: Bytes<'_>, encoding: Encoding) -> Result<Option<Bytes<'static>>> {
-        if !encoding.keep_empty && copy::all_equal(&items, &self.folded.fill_value) {
+        if !encoding.keep_empty && self.folded.is_all_fill(&items) {
             return Ok(None);
         }
         match self.encode_stages(items, encoding) {
@@ -427,8 +435,9 @@ impl Chain {
     }
 
     fn encode_stages<'a>(&self, mut items: Bytes<'a>, encoding: Encoding) -> Result<Option<Bytes<'a>>> {
+        let heap = Heap::default();
         for position in self.transposes..self.arrays.len() {
-            items = self.in_stage(position, self.arrays[position].encode(items))?;
+            items = self.in_stage(position, self.arrays[position].encode_with(items, &heap))?;
         }
         let data = match self.serializer.sharding() {
             Some(sharding) => match self.in_stage(self.arrays.len(), sharding.encode_items(&items, encoding))? {
@@ -443,8 +452,14 @@ impl Chain {
         self.compressors.iter().enumerate().try_fold(data, compress).map(Some)
     }
 
-    /// Encodes a whole chunk given as items in C order; None where it need not be stored.
+    /// Encodes a whole chunk given as items in C order, packed where they are of variable length; None where it need
+    /// not be stored.
     pub fn encode(&self, items: &[u8], encoding: Encoding) -> Result<Option<Bytes<'static>>> {
+        let heap = Heap::default();
+        let items = &*match self.spec.layout.variable() {
+            Some(_) => self.spec.from_wire(Bytes::Borrowed(items), self.spec.items(), &heap)?,
+            None => Bytes::Borrowed(items),
+        };
         self.spec_check(items)?;
         if self.order.is_none() {
             return self.encode_folded(Bytes::Borrowed(items), encoding);
@@ -470,14 +485,15 @@ impl Chain {
     }
 
     /// One stage's decode, for chunks that are decoded stage by stage because one of them must be awaited.
-    pub fn decode_stage<'a>(&self, position: usize, data: Bytes<'a>) -> Result<Bytes<'a>> {
+    pub fn decode_stage<'a>(&self, position: usize, data: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
         let decoded = match position.checked_sub(self.arrays.len()) {
-            None => self.arrays[position].decode(data),
-            Some(0) => self.serializer.decode(data),
+            None => self.arrays[position].decode_with(data, heap),
+            Some(0) => self.serializer.decode_with(data, heap),
             Some(n) => {
                 let (codec, expect) = &self.compressors[n - 1];
+                let expect = within_limit(*expect);
                 codec
-                    .decode(data, *expect)
+                    .decode(data, expect)
                     .and_then(|out| expect.check(out.len()).map(|()| out))
             }
         };
@@ -485,9 +501,9 @@ impl Chain {
     }
 
     /// One stage's encode.
-    pub fn encode_stage<'a>(&self, position: usize, data: Bytes<'a>) -> Result<Bytes<'a>> {
+    pub fn encode_stage<'a>(&self, position: usize, data: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
         let encoded = match position.checked_sub(self.arrays.len()) {
-            None => self.arrays[position].encode(data),
+            None => self.arrays[position].encode_with(data, heap),
             Some(0) => self.serializer.encode(data),
             Some(n) => self.compressors[n - 1].0.encode(data),
         };
@@ -534,6 +550,17 @@ impl Chain {
     /// Whether the layout's items can be swapped by the copy kernel.
     pub fn layout(&self) -> &dtype::Layout {
         &self.spec.layout
+    }
+}
+
+/// What a decoder may give where its codec's bound is above the limit that is in force now.
+fn within_limit(expect: Expect) -> Expect {
+    match expect {
+        Expect::Exactly(nbytes) => Expect::Exactly(nbytes),
+        Expect::AtMost(nbytes) => {
+            let limit = usize::try_from(max_chunk_nbytes()).unwrap_or(usize::MAX);
+            Expect::AtMost(nbytes.min(limit))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::dtype::Layout;
 use crate::select::{Axis, Piece, Window};
+use crate::variable::Heap;
 
 /// Which way items move between a box's items and the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +16,16 @@ pub enum Direction {
     Gather,
 }
 
-/// The start of a caller's buffer, for threads that each touch their own part of it.
+/// The start of a caller's buffer, for threads that each touch their own part of it; with the heap that keeps what
+/// its items describe, where they are of variable length.
 #[derive(Clone, Copy, Debug)]
-pub struct Buffer(*mut u8);
+pub struct Buffer {
+    start: *mut u8,
+    heap: *const Heap,
+}
 
-// SAFETY: a pointer is only an address; those who use it are bound by the promises of `Buffer::new`.
+// SAFETY: pointers are only addresses; those who use them are bound by the promises of `Buffer::new`. A heap can be
+// shared between threads.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}
@@ -29,11 +35,26 @@ impl Buffer {
     /// The memory must stay valid for every piece that is moved through it, and pieces moved at the same time must
     /// not overlap where one of them is written.
     pub unsafe fn new(start: *mut u8) -> Self {
-        Buffer(start)
+        let heap = std::ptr::null();
+        Buffer { start, heap }
+    }
+
+    /// The same buffer for items of variable length.
+    ///
+    /// # Safety
+    /// The heap must stay where it is, and live as long as anybody uses the buffer or its items.
+    #[must_use]
+    pub unsafe fn with_heap(self, heap: &Heap) -> Self {
+        Buffer { heap, ..self }
     }
 
     pub fn start(self) -> *mut u8 {
-        self.0
+        self.start
+    }
+
+    pub fn heap<'h>(self) -> Option<&'h Heap> {
+        // SAFETY: null, or a heap that lives as long as the buffer is used: the promise of `with_heap`.
+        unsafe { self.heap.as_ref() }
     }
 }
 
@@ -405,6 +426,36 @@ unsafe fn fill_with(buffer: *mut u8, piece: &Piece, value: &[u8]) {
         over_tables(&tables, pattern.as_ptr(), start, &mut |src, dst| {
             walk(&dims, src, dst, &write_row)
         });
+    }
+}
+
+/// Calls `body` with every place of the buffer that `piece` names, always in the same order.
+///
+/// # Safety
+/// As `transfer`, for the buffer.
+pub unsafe fn visit(buffer: *mut u8, piece: &Piece, body: &mut dyn FnMut(*mut u8)) {
+    let strided = |axis: &Axis| match *axis {
+        Axis::Strided { len, out_stride, .. } => Some((len, out_stride)),
+        Axis::Listed(_) => None,
+    };
+    let dims: Vec<(u64, isize)> = piece.axes.iter().filter_map(strided).collect();
+    let tables = piece.tables(&vec![0; piece.axes.len()]);
+    // SAFETY: the caller vouches for every offset that the piece names.
+    unsafe {
+        over_tables(&tables, std::ptr::null(), buffer.offset(piece.out), &mut |_, place| {
+            over_dims(&dims, place, body);
+        });
+    }
+}
+
+fn over_dims(dims: &[(u64, isize)], place: *mut u8, body: &mut dyn FnMut(*mut u8)) {
+    match dims {
+        [] => body(place),
+        &[(len, stride), ref rest @ ..] => {
+            for i in 0..len as isize {
+                over_dims(rest, place.wrapping_offset(i * stride), body);
+            }
+        }
     }
 }
 

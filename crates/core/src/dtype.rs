@@ -1,6 +1,7 @@
 //! What the engine knows of a data type: its size, its kind, and which bytes an endian change reverses.
 
 use crate::error::{Error, Result};
+use crate::variable::ITEM_NBYTES;
 
 /// What an item is to codecs that look into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -10,6 +11,15 @@ pub enum Kind {
     Complex(Scalar),
     /// Bytes that no codec interprets: text, structures, times.
     Opaque,
+    /// An item of any length: in memory a descriptor (see `variable`).
+    Variable(Content),
+}
+
+/// What items of variable length hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    Utf8,
+    Bytes,
 }
 
 macro_rules! scalars {
@@ -102,10 +112,13 @@ impl Scalar {
 }
 
 impl Kind {
-    /// The kind by its name on the wire: a real data type's, `complex:` and that of a component, or `opaque`.
+    /// The kind by its name on the wire: a real data type's, `complex:` and that of a component, `opaque`,
+    /// or for items of variable length `string` or `bytes`.
     pub fn parse(name: &str) -> Option<Self> {
         match name.strip_prefix("complex:") {
             _ if name == "opaque" => Some(Kind::Opaque),
+            _ if name == "string" => Some(Kind::Variable(Content::Utf8)),
+            _ if name == "bytes" => Some(Kind::Variable(Content::Bytes)),
             Some(component) => Scalar::parse(component).map(Kind::Complex),
             None => Scalar::parse(name).map(Kind::Real),
         }
@@ -117,6 +130,8 @@ impl Kind {
             Kind::Real(scalar) => scalar.name().to_owned(),
             Kind::Complex(scalar) => format!("complex:{}", scalar.name()),
             Kind::Opaque => "opaque".to_owned(),
+            Kind::Variable(Content::Utf8) => "string".to_owned(),
+            Kind::Variable(Content::Bytes) => "bytes".to_owned(),
         }
     }
 
@@ -135,7 +150,7 @@ impl Kind {
         match self {
             Kind::Real(scalar) => Some((scalar, 1)),
             Kind::Complex(scalar) => Some((scalar, 2)),
-            Kind::Opaque => None,
+            Kind::Opaque | Kind::Variable(_) => None,
         }
     }
 }
@@ -165,9 +180,12 @@ impl Layout {
                     .and_then(|n| n.checked_add(run.offset))
                     .is_some_and(|end| end <= item_nbytes)
         });
-        let whole = kind
-            .components()
-            .is_none_or(|(scalar, count)| scalar.nbytes() * count == item_nbytes);
+        let whole = match kind {
+            Kind::Variable(_) => item_nbytes == ITEM_NBYTES && swap_runs.is_empty(),
+            kind => kind
+                .components()
+                .is_none_or(|(scalar, count)| scalar.nbytes() * count == item_nbytes),
+        };
         if item_nbytes == 0 || !fits || !whole {
             return Err(Error::metadata(format!(
                 "no layout of {item_nbytes} bytes with runs {swap_runs:?}"
@@ -206,6 +224,14 @@ impl Layout {
                 nbytes: 8,
                 count: 1,
             }],
+        }
+    }
+
+    /// What the items hold, where they are of variable length.
+    pub fn variable(&self) -> Option<Content> {
+        match self.kind {
+            Kind::Variable(content) => Some(content),
+            _ => None,
         }
     }
 

@@ -15,3 +15,4 @@ pub mod scratch;
 pub mod select;
 pub mod spec;
 pub mod store;
+pub mod variable;

@@ -11,12 +11,12 @@ use zarrpipe_core::engine::plan::{BatchItem, BatchPlan, BatchWay};
 use zarrpipe_core::engine::write::WriteContext;
 use zarrpipe_core::select::Piece;
 
-use crate::buffer;
 use crate::chain::PyChain;
 use crate::error::to_python;
 use crate::picks::Picks;
 use crate::pystore::PyStore;
 use crate::run::{Held, Outcome, Run};
+use crate::variable::{ArrayItems, check_dtype as check_items};
 
 /// Chunks named one by one, as (chunk selection, out selection); the result is a list of bool: was it missing.
 #[pyfunction]
@@ -28,22 +28,31 @@ pub fn batch_read(
     out: &Bound<'_, PyUntypedArray>,
     drop_axes: Vec<usize>,
 ) -> PyResult<Run> {
+    let chain = chains
+        .first()
+        .ok_or_else(|| PyValueError::new_err("a batch without chunks"))?;
+    let array = ArrayItems::target(out, &chain.0)?;
     let items: PyResult<Vec<BatchItem>> = chains
         .iter()
         .zip(keys)
         .zip(&selections)
-        .map(|((chain, key), (chunk, target))| item(&chain.0, key, chunk, target, false, out, &drop_axes))
+        .map(|((chain, key), (chunk, target))| item(&chain.0, key, chunk, target, false, out, &array, &drop_axes))
         .collect();
     let items = items?;
     let missing: Arc<[AtomicBool]> = items.iter().map(|_| AtomicBool::new(false)).collect();
     let place = &store.0;
-    let context = BatchPlan::noting(buffer::target(out), place.merge_gap(), !place.native(), missing.clone());
+    let context = BatchPlan::noting(
+        array.buffer(out.py()),
+        place.merge_gap(),
+        !place.native(),
+        missing.clone(),
+    );
     let plan = BatchPlan {
         items,
         way: BatchWay::Read(context),
     };
-    let jobs = Held::new(plan, vec![out.clone().into_any().unbind()]);
-    Ok(Run::new(Box::new(jobs), place, Outcome::Missing(missing), ""))
+    let jobs = Held::staged(plan, array.keep(out.py()));
+    Ok(Run::new(Box::new(jobs), place, Outcome::Missing(array, missing), ""))
 }
 
 /// As `batch_read`, with whether the chunk is complete; a value of shape () goes everywhere.
@@ -60,16 +69,20 @@ pub fn batch_write(
     let py = value.py();
     let place = &store.0;
     place.check_writable().map_err(|error| to_python(py, error, None))?;
+    let chain = chains
+        .first()
+        .ok_or_else(|| PyValueError::new_err("a batch without chunks"))?;
+    let array = ArrayItems::source(value, &chain.0)?;
     let items: PyResult<Vec<BatchItem>> = chains
         .iter()
         .zip(keys)
         .zip(&selections)
         .map(|((chain, key), (chunk, target, complete))| {
-            item(&chain.0, key, chunk, target, *complete, value, &drop_axes)
+            item(&chain.0, key, chunk, target, *complete, value, &array, &drop_axes)
         })
         .collect();
     let context = WriteContext {
-        buffer: buffer::target(value),
+        buffer: array.buffer(py),
         encoding: Encoding { keep_empty },
         keeps_ranges: place.native(),
     };
@@ -78,11 +91,12 @@ pub fn batch_write(
         store: place.identity().to_owned(),
     };
     let plan = BatchPlan { items: items?, way };
-    let jobs = Held::new(plan, vec![value.clone().into_any().unbind()]);
+    let jobs = Held::staged(plan, array.keep(py));
     Ok(Run::new(Box::new(jobs), place, Outcome::Nothing, ""))
 }
 
 /// One chunk of a batch: the piece that pairs what is picked of the chunk with the places that are picked of the array.
+#[allow(clippy::too_many_arguments)]
 fn item(
     chain: &Arc<Chain>,
     key: String,
@@ -90,10 +104,16 @@ fn item(
     target: &Bound<'_, PyAny>,
     complete: bool,
     array: &Bound<'_, PyUntypedArray>,
+    items: &ArrayItems,
     drop_axes: &[usize],
 ) -> PyResult<BatchItem> {
     let shape = &chain.spec().shape;
-    if array.dtype().itemsize() != chain.layout().item_nbytes {
+    if chain.layout().variable() != items.content() {
+        return Err(PyTypeError::new_err("the chunks of a batch are of several kinds"));
+    }
+    if let Some(content) = items.content() {
+        check_items(array, content)?;
+    } else if array.dtype().has_object() || array.dtype().itemsize() != chain.layout().item_nbytes {
         return Err(PyTypeError::new_err(format!(
             "items of {} do not fit the chunks",
             array.dtype()
@@ -107,7 +127,7 @@ fn item(
         from.spread()
     } else {
         let out_shape: Vec<u64> = array.shape().iter().map(|&n| n as u64).collect();
-        let places = Picks::parse(target, &out_shape)?.target(array.strides());
+        let places = Picks::parse(target, &out_shape)?.target(items.strides());
         from.paired(&places, drop_axes)
             .ok_or_else(|| PyValueError::new_err("the chunk selection and the out selection differ in shape"))?
     };

@@ -16,11 +16,13 @@ use zarrpipe_core::limits::in_memory;
 use zarrpipe_core::scratch::{self, Bytes};
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::spec::ChunkSpec;
+use zarrpipe_core::variable::Heap;
 
 use crate::buffer;
 use crate::error::to_python;
 use crate::pycodec;
 use crate::run::{BatchKind, Run};
+use crate::variable::Decoded;
 
 type PyLayout = (String, usize, Vec<(usize, usize, usize)>);
 
@@ -39,7 +41,7 @@ fn layout_to_python(layout: &Layout) -> PyLayout {
     (layout.kind.name(), layout.item_nbytes, runs)
 }
 
-/// A spec from the tuple (shape, layout, fill value).
+/// A spec from the tuple (shape, layout, fill value); of items of variable length the fill value is what one holds.
 pub fn spec_from_python(spec: &Bound<'_, PyAny>) -> PyResult<ChunkSpec> {
     let (shape, layout, fill_value): (Vec<u64>, PyLayout, Vec<u8>) = spec.extract()?;
     make_spec(spec.py(), shape, layout, &fill_value)
@@ -47,7 +49,10 @@ pub fn spec_from_python(spec: &Bound<'_, PyAny>) -> PyResult<ChunkSpec> {
 
 fn make_spec(py: Python<'_>, shape: Vec<u64>, layout: PyLayout, fill_value: &[u8]) -> PyResult<ChunkSpec> {
     layout_from_python(layout)
-        .and_then(|layout| ChunkSpec::new(shape, layout, fill_value))
+        .and_then(|layout| match layout.variable() {
+            Some(content) => ChunkSpec::variable(shape, content, fill_value),
+            None => ChunkSpec::new(shape, layout, fill_value),
+        })
         .map_err(|error| to_python(py, error, None))
 }
 
@@ -116,13 +121,13 @@ impl PyChain {
         let data = buffer::bytes(data)?;
         let spec = self.0.spec();
         in_memory(spec.nbytes()).map_err(|error| to_python(py, error, None))?;
-        let items = buffer::empty_bytes(py, spec.nbytes())?;
-        let target = buffer::target(&items);
+        let items = Decoded::new(py, &self.0)?;
+        let target = items.buffer(py);
         let chain = &self.0;
         let whole = Piece::whole(&spec.shape, &spec.strides());
         py.detach(|| chain.decode_piece(data, whole, target))
             .map_err(|error| to_python(py, error, None))?;
-        Ok(items)
+        items.finish(py)
     }
 
     #[pyo3(signature = (items, keep_empty = false))]
@@ -200,7 +205,7 @@ impl PyStage {
         let (kind, item_nbytes, runs) = layout_to_python(&spec.layout);
         let layout = (kind, item_nbytes, PyTuple::new(py, runs)?);
         Ok(Some(
-            (shape, layout, PyBytes::new(py, &spec.fill_value)).into_pyobject(py)?,
+            (shape, layout, PyBytes::new(py, spec.fill_bytes())).into_pyobject(py)?,
         ))
     }
 
@@ -245,9 +250,14 @@ impl PyStage {
     }
 
     fn decode_bytes(&self, data: Bytes<'static>) -> Result<Bytes<'static>> {
+        let heap = Heap::default();
         self.named(match &self.stage {
-            Stage::ArrayArray(codec) => items(&data, codec.encoded_spec()).and_then(|()| codec.decode(data)),
-            Stage::ArrayBytes(codec) => decode_array(&**codec, &self.spec, data),
+            Stage::ArrayArray(codec) => items(data, codec.encoded_spec(), &heap)
+                .and_then(|items| codec.decode_with(items, &heap))
+                .and_then(|items| self.spec.to_wire(items)),
+            Stage::ArrayBytes(codec) => {
+                decode_array(&**codec, &self.spec, data, &heap).and_then(|items| self.spec.to_wire(items))
+            }
             // What the bytes were before is not known here: only the limit on memory bounds them.
             Stage::BytesBytes(codec) => {
                 let limit = usize::try_from(zarrpipe_core::limits::max_chunk_nbytes()).unwrap_or(usize::MAX);
@@ -257,18 +267,24 @@ impl PyStage {
     }
 
     fn encode_bytes(&self, data: Bytes<'static>) -> Result<Bytes<'static>> {
+        let heap = Heap::default();
         self.named(match &self.stage {
-            Stage::ArrayArray(codec) => items(&data, &self.spec).and_then(|()| codec.encode(data)),
-            Stage::ArrayBytes(codec) => items(&data, &self.spec).and_then(|()| codec.encode(data)),
+            Stage::ArrayArray(codec) => items(data, &self.spec, &heap)
+                .and_then(|items| codec.encode_with(items, &heap))
+                .and_then(|items| codec.encoded_spec().to_wire(items)),
+            Stage::ArrayBytes(codec) => items(data, &self.spec, &heap).and_then(|items| codec.encode(items)),
             Stage::BytesBytes(codec) => codec.encode(data),
         })
     }
 }
 
-/// Checks that the bytes are the items of a chunk.
-fn items(data: &[u8], spec: &ChunkSpec) -> Result<()> {
+/// The items of a chunk, which somebody outside gave.
+fn items(data: Bytes<'static>, spec: &ChunkSpec, heap: &Heap) -> Result<Bytes<'static>> {
+    if spec.layout.variable().is_some() {
+        return spec.from_wire(data, spec.items(), heap);
+    }
     if data.len() as u64 == spec.nbytes() {
-        return Ok(());
+        return Ok(data);
     }
     Err(Error::value(format!(
         "{} bytes are not a chunk of {}",
@@ -277,13 +293,18 @@ fn items(data: &[u8], spec: &ChunkSpec) -> Result<()> {
     )))
 }
 
-fn decode_array(codec: &dyn ArrayBytesCodec, spec: &ChunkSpec, data: Bytes<'static>) -> Result<Bytes<'static>> {
+fn decode_array(
+    codec: &dyn ArrayBytesCodec,
+    spec: &ChunkSpec,
+    data: Bytes<'static>,
+    heap: &Heap,
+) -> Result<Bytes<'static>> {
     let Some(sharding) = codec.sharding() else {
-        return codec.decode(data);
+        return codec.decode_with(data, heap);
     };
     let mut items = scratch::take(in_memory(spec.nbytes())?)?;
-    // SAFETY: the scratch buffer holds the whole chunk in C order.
-    let target = unsafe { Buffer::new(items.as_mut_ptr()) };
+    // SAFETY: the scratch buffer holds the whole chunk in C order, and the caller keeps the heap with it.
+    let target = unsafe { Buffer::new(items.as_mut_ptr()).with_heap(heap) };
     sharding.decode_piece(&data, &Piece::whole(&spec.shape, &spec.strides()), target)?;
     Ok(items.into())
 }

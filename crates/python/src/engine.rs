@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use numpy::{PyArrayDescr, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -21,6 +21,7 @@ use crate::error::{foreign, to_python, type_error};
 use crate::pystore::{Place, PyStore};
 use crate::run::{Held, Outcome, Run, run_blocking};
 use crate::selection::{Kind, Selection};
+use crate::variable::{ArrayItems, check_dtype as check_items};
 
 /// Chunks from which on a write makes their folders first.
 const FOLDERS_FROM: u64 = 16;
@@ -144,6 +145,9 @@ impl PyEngine {
             other => return Err(PyValueError::new_err(format!("no separator {other:?}"))),
         };
         let (chain, shaped) = chains(&chain, &grid)?;
+        if dtype.bind(py).has_object() != chain.layout().variable().is_some() {
+            return Err(type_error("only items of variable length are objects in memory"));
+        }
         let plan = ArrayPlan {
             chain,
             shaped,
@@ -199,7 +203,7 @@ impl PyEngine {
         let py = selection.py();
         let (jobs, out, here) = self.read_jobs(selection, out)?;
         run_blocking(py, Box::new(jobs), &self.place, here, &self.path)?;
-        Ok(out)
+        out.finish(py)
     }
 
     fn write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
@@ -223,12 +227,7 @@ impl PyEngine {
     #[pyo3(signature = (selection, out = None))]
     fn start_read(&self, selection: &Bound<'_, PyAny>, out: Option<Bound<'_, PyUntypedArray>>) -> PyResult<Run> {
         let (jobs, out, _) = self.read_jobs(selection, out)?;
-        Ok(Run::new(
-            Box::new(jobs),
-            &self.place,
-            Outcome::Array(out.into_any().unbind()),
-            &self.path,
-        ))
+        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Array(out), &self.path))
     }
 
     fn start_write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Run> {
@@ -261,7 +260,7 @@ impl PyEngine {
         &self,
         selection: &Bound<'py, PyAny>,
         out: Option<Bound<'py, PyUntypedArray>>,
-    ) -> PyResult<(Held<ReadPlan>, Bound<'py, PyUntypedArray>, bool)> {
+    ) -> PyResult<(Held<ReadPlan>, ArrayItems, bool)> {
         let py = selection.py();
         let selection = self.parsed(selection, false)?;
         let (shape, dtype) = (selection.shape(), selection.dtype(self.dtype.bind(py)));
@@ -272,8 +271,9 @@ impl PyEngine {
             }
             None => buffer::empty(py, dtype, &shape, self.fortran)?,
         };
+        let out = ArrayItems::target(&out, &self.plan.chain)?;
         let (array, place) = (&self.plan, &self.place);
-        let (strides, buffer) = (out.strides(), buffer::target(&out));
+        let (strides, buffer) = (out.strides(), out.buffer(py));
         let (merge_gap, remote) = (place.merge_gap(), !place.native());
         let (plan, piece) = unlocked(py, &selection, || {
             let piece = selection.piece(strides);
@@ -282,8 +282,7 @@ impl PyEngine {
         });
         self.prepare(py, plan.split())?;
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
-        let keep = vec![out.clone().into_any().unbind()];
-        Ok((Held::new(plan, keep), out, here))
+        Ok((Held::staged(plan, out.keep(py)), out, here))
     }
 
     fn write_jobs(
@@ -296,12 +295,16 @@ impl PyEngine {
             .check_writable()
             .map_err(|error| to_python(py, error, Some(&self.path)))?;
         let selection = self.parsed(selection, true)?;
-        buffer::check_dtype(value, selection.dtype(self.dtype.bind(py)), "the value")?;
+        match self.plan.chain.layout().variable() {
+            Some(content) => check_items(value, content)?,
+            None => buffer::check_dtype(value, selection.dtype(self.dtype.bind(py)), "the value")?,
+        }
         if value.ndim() > 0 {
             buffer::check_shape(value, &selection.shape(), "the value")?;
         }
+        let value = ArrayItems::source(value, &self.plan.chain)?;
         let (array, place) = (&self.plan, &self.place);
-        let (strides, buffer) = (value.strides(), buffer::target(value));
+        let (strides, buffer) = (value.strides(), value.buffer(py));
         let (native, identity) = (place.native(), place.identity());
         let plan = unlocked(py, &selection, || {
             WritePlan::new(array.clone(), &selection.piece(strides), buffer, native, identity)
@@ -313,8 +316,7 @@ impl PyEngine {
             prepared.map_err(|error| to_python(py, error, Some(&self.path)))?;
         }
         let here = self.plan.chunk_nbytes(plan.split()) < WORK_NBYTES;
-        let keep = vec![value.clone().into_any().unbind()];
-        Ok((Held::new(plan, keep), here))
+        Ok((Held::staged(plan, value.keep(py)), here))
     }
 }
 

@@ -13,6 +13,7 @@ mod pystore;
 mod rules;
 mod run;
 mod selection;
+mod variable;
 
 use pyo3::prelude::*;
 
@@ -62,6 +63,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pcodec_announced, module)?)?;
     module.add_function(wrap_pyfunction!(batch::batch_read, module)?)?;
     module.add_function(wrap_pyfunction!(batch::batch_write, module)?)?;
+    module.add_function(wrap_pyfunction!(variable::pack_items, module)?)?;
+    module.add_function(wrap_pyfunction!(variable::unpack_items, module)?)?;
     let at_fork = pyo3::types::PyDict::new(py);
     at_fork.set_item("after_in_child", wrap_pyfunction!(after_fork, module)?)?;
     let os = py.import("os")?;

@@ -12,6 +12,7 @@ use zarrpipe_core::codec::{ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Co
 use zarrpipe_core::error::{Error, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::spec::ChunkSpec;
+use zarrpipe_core::variable::Heap;
 
 use crate::buffer::{self, Owned};
 use crate::chain::spec_from_python;
@@ -129,6 +130,10 @@ impl Codec for PyCodec {
         self.suspends
     }
 
+    fn takes_variable(&self) -> bool {
+        true
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -140,15 +145,23 @@ impl ArrayArrayCodec for PyCodec {
     }
 
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>> {
-        let encoded = self.call("encode", items)?;
-        Expect::Exactly(self.encoded_spec().nbytes() as usize).check(encoded.len())?;
-        Ok(encoded)
+        ArrayArrayCodec::encode_with(self, items, &Heap::default())
     }
 
     fn decode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>> {
-        let decoded = self.call("decode", items)?;
-        Expect::Exactly(self.spec.nbytes() as usize).check(decoded.len())?;
-        Ok(decoded)
+        ArrayArrayCodec::decode_with(self, items, &Heap::default())
+    }
+
+    fn encode_with<'a>(&self, items: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
+        let (before, behind) = (&self.spec, ArrayArrayCodec::encoded_spec(self));
+        let encoded = self.call("encode", before.to_wire(items)?)?;
+        behind.from_wire(encoded, behind.items(), heap)
+    }
+
+    fn decode_with<'a>(&self, items: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
+        let (before, behind) = (&self.spec, ArrayArrayCodec::encoded_spec(self));
+        let decoded = self.call("decode", behind.to_wire(items)?)?;
+        before.from_wire(decoded, before.items(), heap)
     }
 }
 
@@ -158,7 +171,11 @@ impl ArrayBytesCodec for PyCodec {
     }
 
     fn max_encoded_nbytes(&self) -> u64 {
-        self.encoded_nbytes.unwrap_or_else(|| guard_nbytes(self.spec.nbytes()))
+        match (self.encoded_nbytes, self.spec.layout.variable()) {
+            (Some(nbytes), _) => nbytes,
+            (None, None) => guard_nbytes(self.spec.nbytes()),
+            (None, Some(_)) => u64::MAX,
+        }
     }
 
     fn partial(&self) -> Partial {
@@ -166,13 +183,15 @@ impl ArrayBytesCodec for PyCodec {
     }
 
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>> {
-        self.call("encode", items)
+        self.call("encode", self.spec.to_wire(items)?)
     }
 
     fn decode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>> {
-        let decoded = self.call("decode", data)?;
-        Expect::Exactly(self.spec.nbytes() as usize).check(decoded.len())?;
-        Ok(decoded)
+        ArrayBytesCodec::decode_with(self, data, &Heap::default())
+    }
+
+    fn decode_with<'a>(&self, data: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
+        self.spec.from_wire(self.call("decode", data)?, self.spec.items(), heap)
     }
 }
 

@@ -7,7 +7,7 @@ use numpy::PyUntypedArray;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySlice, PyTuple};
-use zarrpipe_core::chain::{Chain, Encoding};
+use zarrpipe_core::chain::{Chain, Encoding, Gathered};
 use zarrpipe_core::codec::Stage;
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::engine::drive::{Answer, Call, ChunkJob, Io, Jobs, Request};
@@ -19,11 +19,13 @@ use zarrpipe_core::error::{Error, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::store::{ByteRange, concatenate};
+use zarrpipe_core::variable::Heap;
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
 use crate::pycodec::PyCodec;
 use crate::pystore::{Place, answer_from_python, ranges_to_python};
+use crate::variable::{ArrayItems, Decoded, Staging};
 
 static IO_REQUESTS: AtomicUsize = AtomicUsize::new(64);
 
@@ -37,13 +39,21 @@ pub struct Held<J: Jobs> {
     pub jobs: J,
     /// The arrays whose memory the jobs use, until the call has ended.
     keep: Mutex<Vec<Py<PyAny>>>,
+    /// Memory of ours that they use.
+    _staging: Option<Arc<Staging>>,
 }
 
 impl<J: Jobs> Held<J> {
     pub fn new(jobs: J, keep: Vec<Py<PyAny>>) -> Self {
+        Self::staged(jobs, (keep, None))
+    }
+
+    /// Jobs on an array: see `ArrayItems::keep`.
+    pub fn staged(jobs: J, (keep, staging): (Vec<Py<PyAny>>, Option<Arc<Staging>>)) -> Self {
         Held {
             jobs,
             keep: Mutex::new(keep),
+            _staging: staging,
         }
     }
 }
@@ -114,12 +124,12 @@ fn loop_io(waker: &Waker) -> Io {
 
 /// What a run gives when it has ended.
 pub enum Outcome {
-    Array(Py<PyAny>),
+    Array(ArrayItems),
     Nothing,
-    /// For each chunk of a batch, whether it was missing.
-    Missing(Arc<[AtomicBool]>),
+    /// The array of a batch, and for each chunk whether it was missing.
+    Missing(ArrayItems, Arc<[AtomicBool]>),
     /// Decoded chunks.
-    Arrays(Vec<Option<Py<PyAny>>>),
+    Arrays(Vec<Option<Decoded>>),
     /// Encoded chunks: where each item of the batch stands among the slots.
     Slots(Slots, Vec<Option<u64>>),
 }
@@ -168,7 +178,7 @@ impl Run {
     ) -> PyResult<Self> {
         let waker = Waker::default();
         let mut inputs = Vec::new();
-        let mut arrays: Vec<Option<Py<PyAny>>> = Vec::new();
+        let mut arrays: Vec<Option<Decoded>> = Vec::new();
         let mut places = Vec::new();
         let mut targets = Vec::new();
         for item in batch {
@@ -180,13 +190,14 @@ impl Run {
             places.push(Some(inputs.len() as u64));
             inputs.push(Mutex::new(Some(buffer::bytes(&item)?)));
             if let BatchKind::Decode = kind {
-                let array = buffer::empty_bytes(py, chain.spec().nbytes())?;
-                targets.push(buffer::target(&array));
-                arrays.push(Some(array.into_any().unbind()));
+                let array = Decoded::new(py, &chain)?;
+                targets.push(array.buffer(py));
+                arrays.push(Some(array));
             }
         }
         let slots = Slots::new(inputs.len() as u64);
-        let keep = arrays.iter().flatten().map(|array| array.clone_ref(py)).collect();
+        let keep = arrays.iter().flatten().filter_map(|array| array.array(py)).collect();
+        let staged = arrays.iter().flatten().filter_map(Decoded::staging).collect();
         let jobs = Held::new(
             Coded {
                 chain,
@@ -194,6 +205,7 @@ impl Run {
                 targets,
                 slots: slots.clone(),
                 kind,
+                _staged: staged,
             },
             keep,
         );
@@ -320,11 +332,16 @@ impl Run {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(match outcome {
             None | Some(Outcome::Nothing) => py.None().into_bound(py),
-            Some(Outcome::Array(array)) => array.into_bound(py),
-            Some(Outcome::Missing(missing)) => {
+            Some(Outcome::Array(array)) => array.finish(py)?.into_any(),
+            Some(Outcome::Missing(array, missing)) => {
+                array.finish(py)?;
                 PyList::new(py, missing.iter().map(|flag| flag.load(Ordering::Relaxed)))?.into_any()
             }
-            Some(Outcome::Arrays(arrays)) => PyList::new(py, arrays)?.into_any(),
+            Some(Outcome::Arrays(arrays)) => {
+                let finish = |array: Option<Decoded>| array.map(|array| array.finish(py)).transpose();
+                let arrays: PyResult<Vec<_>> = arrays.into_iter().map(finish).collect();
+                PyList::new(py, arrays?)?.into_any()
+            }
             Some(Outcome::Slots(slots, places)) => {
                 let chunks = slots.take();
                 let bytes = |place: Option<u64>| -> PyResult<Option<Bound<'py, PyUntypedArray>>> {
@@ -356,6 +373,8 @@ struct Coded {
     targets: Vec<Buffer>,
     slots: Slots,
     kind: BatchKind,
+    /// What targets belong to that are not Python's.
+    _staged: Vec<Arc<Staging>>,
 }
 
 impl Jobs for Coded {
@@ -383,18 +402,29 @@ impl Jobs for Coded {
                 ))
             }
             BatchKind::Encode(encoding) => {
+                let heap = Arc::new(Heap::default());
+                let data = match spec.layout.variable() {
+                    Some(_) => spec.from_wire(data, spec.items(), &heap)?,
+                    None => data,
+                };
                 if data.len() as u64 != spec.nbytes() {
                     let message = format!("{} bytes are not a chunk of {}", data.len(), spec.nbytes());
                     return Err(Error::value(message));
                 }
                 // SAFETY: gathering only reads the chunk's items, which `data` holds until it is done.
                 let source = unsafe { Buffer::new(data.as_ptr().cast_mut()) };
-                let items = chain.gather(None, &chain.fold_piece(whole), true, source)?;
+                let Gathered { items, .. } = chain.gather(None, &chain.fold_piece(whole), true, source)?;
                 let destination = Destination::Slot {
                     slots: self.slots.clone(),
                     number: ordinal,
                 };
-                Box::new(EncodeUnit::new(chain.clone(), items.into(), encoding, destination))
+                Box::new(EncodeUnit::new(
+                    chain.clone(),
+                    items.into(),
+                    heap,
+                    encoding,
+                    destination,
+                ))
             }
         };
         Ok(ChunkJob {

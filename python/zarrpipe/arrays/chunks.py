@@ -20,6 +20,7 @@ from zarrpipe.arrays.facts import ArrayFacts, in_document
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.arrays.stored_chunks import chunk_count, grid_shape, inside, stored_chunks
 from zarrpipe.codecs import compile_chain
+from zarrpipe.codecs.items import bytes_to_items, items_to_bytes
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import SelectionError
@@ -127,8 +128,8 @@ class ArrayChunks(ArrayFacts):
         values = parse_value(items, chunk_shape, self.dtype)
         if values.shape != chunk_shape:
             values = np.broadcast_to(values, chunk_shape)
-        native = np.ascontiguousarray(values, dtype=self.dtype.newbyteorder("="))
-        data = native.reshape(-1).view(np.uint8)
+        spec = self._chunk_spec(chunk_shape)
+        data = items_to_bytes(spec.prototype.nd_buffer.from_numpy_array(values), spec)
         keep_empty = self._config.write_empty_chunks
         if chain.needs_loop:
             encoded = self._finish(chain.start_encode([data], keep_empty))[0]
@@ -158,8 +159,7 @@ class ArrayChunks(ArrayFacts):
         chunk_shape = self._chunk_shape(chunk_coords)
         chain = self._chain_of(chunk_shape)
         decoded = self._finish(chain.start_decode([data]))[0] if chain.needs_loop else chain.decode(data)
-        items = np.frombuffer(decoded, dtype=self.dtype.newbyteorder("=")).reshape(chunk_shape)
-        return items.astype(self.dtype, copy=False)
+        return bytes_to_items(decoded, self._chunk_spec(chunk_shape)).as_numpy_array()
 
     def _check_coords(self, chunk_coords: tuple[int, ...]) -> None:
         grid = grid_shape(self._metadata)

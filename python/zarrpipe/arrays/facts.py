@@ -277,7 +277,7 @@ class ArrayFacts:
     def _data_type_name(self) -> str:
         # NumPy's names say the byte order and the unit, but of what NumPy does not have they say little.
         name = self._metadata.data_type.to_json(self._metadata.zarr_format)
-        return name if isinstance(name, str) and self.dtype.kind in "VW" else str(self.dtype)
+        return name if isinstance(name, str) and self.dtype.kind in "VWTO" else str(self.dtype)
 
     def _info(self, **counted: int) -> ArrayInfo:
         return ArrayInfo(

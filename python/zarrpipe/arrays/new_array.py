@@ -24,7 +24,7 @@ from zarrpipe.arrays.chunk_shapes import (
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.driver import apply_settings
-from zarrpipe.dtypes import ZDType, parse_dtype
+from zarrpipe.dtypes import HasObjectCodec, ZDType, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
@@ -154,9 +154,8 @@ def plan_array(options: CreateOptions) -> NewArray:
     check_zarr_format(options.get("zarr_format"))
     apply_settings()
     data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
-    item_nbytes = data_type.to_native_dtype().itemsize
     plan_codecs = _plan_parts if options.get("codecs") is None else _plan_chain
-    chunk_grid, codecs = plan_codecs(options, shape, item_nbytes)
+    chunk_grid, codecs = plan_codecs(options, shape, data_type)
     fill_value = options.get("fill_value")
     fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
     config = parse_array_config(_parse_config(options.get("config"), options.get("order")))
@@ -232,14 +231,16 @@ def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[Cod
     return tuple(codecs)
 
 
-def _plan_parts(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int) -> tuple[ChunkGrid, tuple[Any, ...]]:
+def _plan_parts(
+    options: CreateOptions, shape: tuple[int, ...], data_type: ZDType[Any, Any]
+) -> tuple[ChunkGrid, tuple[Any, ...]]:
     """Return the grid of what has a key, and the chain of filters, serializer, compressors and shards."""
+    item_nbytes = data_type.to_native_dtype().itemsize
     shards = options.get("shards")
     grid = parse_chunks(options.get("chunks", "auto"), shape, item_nbytes, in_shards=shards is not None)
     serializer = options.get("serializer", "auto")
     if serializer is None or (isinstance(serializer, str) and serializer == "auto"):
-        # Filters may have made other items: the codec drops the byte order where those that reach it have none.
-        serializer = {"name": "bytes", "configuration": {"endian": "little"}}
+        serializer = _default_serializer(data_type)
     zstd = {"name": "zstd", "configuration": {"level": 0, "checksum": False}}
     parts = [
         *_parse_list(options.get("filters", "auto"), ()),
@@ -263,8 +264,18 @@ def _plan_parts(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int
     return shard_grid, parse_codecs([{"name": "sharding_indexed", "configuration": configuration}])
 
 
-def _plan_chain(options: CreateOptions, shape: tuple[int, ...], item_nbytes: int) -> tuple[ChunkGrid, tuple[Any, ...]]:
+def _default_serializer(data_type: ZDType[Any, Any]) -> dict[str, Any]:
+    if isinstance(data_type, HasObjectCodec):
+        return {"name": data_type.object_codec_id}
+    # Filters may have made other items: the codec drops the byte order where those that reach it have none.
+    return {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def _plan_chain(
+    options: CreateOptions, shape: tuple[int, ...], data_type: ZDType[Any, Any]
+) -> tuple[ChunkGrid, tuple[Any, ...]]:
     """Return the grid of what has a key, and the chain that the user gives as a whole."""
+    item_nbytes = data_type.to_native_dtype().itemsize
     for name in ("filters", "serializer", "compressors"):
         given: Any = options.get(name, "auto")
         if given is not None and not (isinstance(given, str) and given == "auto"):

@@ -82,12 +82,21 @@ async def clear_border(
     read, write : callable
         From and to an array of the larger extents.
     """
-    fill = np.full((), metadata.fill_value, dtype=metadata.data_type.to_native_dtype())
+    # Item by item: NumPy would take bytes for an array of their own kind, without the zeros at the end.
+    fill = np.empty((), dtype=metadata.data_type.to_native_dtype())
+    fill[()] = metadata.fill_value
     for region in border_regions(metadata.shape, new_shape, metadata.chunk_grid):
         items = await read(region)
-        # By bits: NaN equals itself here. What is clean, or not stored, is not written.
-        if items.tobytes() != fill.tobytes() * items.size:
+        # What is clean, or not stored, is not written.
+        if not _is_all(items, fill):
             await write(region, fill)
+
+
+def _is_all(items: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
+    """Whether all items are the fill value: by bits, so that NaN equals itself, unless they lie elsewhere in memory."""
+    if items.dtype.hasobject:
+        return bool((items == fill).all())
+    return items.tobytes() == fill.tobytes() * items.size
 
 
 async def delete_outside(access: NodeAccess, path: str, metadata: ArrayMetadata, new_shape: tuple[int, ...]) -> None:

@@ -66,6 +66,8 @@ def parse_value(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *, poi
 
 
 def _convert(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if dtype.kind in "TO":
+        return _convert_variable(value, dtype)
     try:
         if isinstance(value, np.ndarray):
             return np.asarray(value) if value.dtype == dtype else value.astype(dtype)
@@ -77,6 +79,25 @@ def _convert(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         if not _is_text(value):
             raise
         raise TypeError(f"text does not fit the data type {dtype}: {error}") from None
+
+
+def _convert_variable(value: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Items of variable length: strings, or objects whose types the engine looks at. None stands for the empty item.
+
+    Unlike NumPy's, these are never made from numbers: that would store `str(nan)` for a missing value.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        array = np.empty((), dtype=object)
+        array[()] = bytes(value)
+        return array
+    array = np.asarray(value) if hasattr(value, "__array__") else np.asarray(value, dtype=object)
+    if dtype.kind == "T" and array.dtype.kind == "U":
+        return array.astype(dtype)
+    if array.dtype.kind == "O" or array.dtype.kind == dtype.kind:
+        return array
+    if dtype.kind == "O" and array.dtype.kind == "S":
+        return array.astype(object)
+    raise TypeError(f"items of type {array.dtype} do not fit the data type {dtype}")
 
 
 def _is_text(value: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 __all__ = ["parse_chain"]
 
 _ARRAY_TO_ARRAY = {"transpose"}
-_ARRAY_TO_BYTES = {"bytes", "sharding_indexed"}
+_ARRAY_TO_BYTES = {"bytes", "sharding_indexed", "vlen-utf8", "vlen-bytes", "zarrs.vlen_v2"}
 
 
 def parse_chain(text: str, *, ndim: int, dtype: np.dtype[Any]) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def parse_chain(text: str, *, ndim: int, dtype: np.dtype[Any]) -> list[dict[str,
     ----------
     text : str
         A JSON list as in `zarr.json`, `@FILE` with one in it, or names with commas between: `bytes,zstd`. Names stand
-        for the codec's usual configuration, and `bytes` may be left out.
+        for the codec's usual configuration, and `bytes` (or the data type's own) may be left out.
     ndim, dtype
         Of the array: `transpose` and `blosc` depend on them.
 
@@ -47,7 +47,7 @@ def parse_chain(text: str, *, ndim: int, dtype: np.dtype[Any]) -> list[dict[str,
         raise ValueError(f"{text!r} is not a list of codec names")
     if not _ARRAY_TO_BYTES.intersection(names):
         first = next((i for i, name in enumerate(names) if name not in _ARRAY_TO_ARRAY), len(names))
-        names.insert(first, "bytes")
+        names.insert(first, {"T": "vlen-utf8", "O": "vlen-bytes"}.get(dtype.kind, "bytes"))
     return [_usual(name, ndim, dtype) for name in names]
 
 
@@ -72,12 +72,14 @@ def _usual(name: str, ndim: int, dtype: np.dtype[Any]) -> dict[str, Any]:
         case "zstd":
             configuration = {"level": 0, "checksum": False}
         case "blosc":
-            shuffle = "bitshuffle" if dtype.itemsize == 1 else "shuffle"
+            # Items of variable length are stored byte by byte.
+            typesize = 1 if dtype.hasobject else dtype.itemsize
+            shuffle = "bitshuffle" if typesize == 1 else "shuffle"
             configuration = {
                 "cname": "zstd",
                 "clevel": 5,
                 "shuffle": shuffle,
-                "typesize": dtype.itemsize,
+                "typesize": typesize,
                 "blocksize": 0,
             }
         case _:

@@ -88,8 +88,10 @@ def _create(path: Path, source: Source, layout: Layout) -> Array:
     chunks: Any = layout.chunks
     shards: Any = layout.shards
     codecs = layout.codecs
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"dtype": source.dtype}
     if isinstance(source, ZarrSource):
+        # NumPy has one type for all that are objects.
+        options["dtype"] = source.array.metadata.data_type
         document: dict[str, Any] = source.array.metadata.to_dict()
         options["attributes"] = dict(source.array.attrs)
         options["dimension_names"] = document.get("dimension_names")
@@ -106,7 +108,7 @@ def _create(path: Path, source: Source, layout: Layout) -> Array:
     else:
         # `codecs=` is the whole chain, and the grid's chunks are then the shards.
         options.update(chunks=shards, codecs=[_sharding(chunks, codecs)])
-    return zarrpipe.create_array(path, shape=source.shape, dtype=source.dtype, **options)
+    return zarrpipe.create_array(path, shape=source.shape, **options)
 
 
 def _inner_chain(codecs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from zarrpipe.cli.slabs import plan_slabs, slices, write_unit
+from zarrpipe.errors import UnsupportedError
 from zarrpipe.progress import Progress, Tracked
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def export(array: Array, path: Path, *, header: bool, overwrite: bool, progress:
     ------
     FileExistsError
         There is a file, and `overwrite` is not set.
+    UnsupportedError
+        The array holds text or bytes of any length.
     """
+    if array.dtype.hasobject:
+        raise UnsupportedError("items of variable length cannot be exported: these files hold items of one size")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already: --overwrite replaces it")
     head = _npy_header(array) if header else b""

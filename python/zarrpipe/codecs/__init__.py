@@ -16,6 +16,8 @@ from zarrpipe.codecs.reshape import ReshapeCodec, SqueezeCodec
 from zarrpipe.codecs.scale_offset import ScaleOffset
 from zarrpipe.codecs.sharding_indexed import ShardingCodec
 from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.codecs.vlen import VLenBytesCodec, VLenUTF8Codec
+from zarrpipe.codecs.zarrs_vlen import VLenCodec, VLenV2Codec
 from zarrpipe.codecs.zfp import ZfpCodec
 from zarrpipe.codecs.zstd import ZstdCodec
 
@@ -34,6 +36,10 @@ __all__ = [
     "ShardingCodec",
     "SqueezeCodec",
     "TransposeCodec",
+    "VLenBytesCodec",
+    "VLenCodec",
+    "VLenUTF8Codec",
+    "VLenV2Codec",
     "ZfpCodec",
     "ZstdCodec",
     "codec_documents",

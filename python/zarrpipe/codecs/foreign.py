@@ -13,11 +13,12 @@ from importlib.metadata import entry_points
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from zarrpipe._types import JSON
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BaseCodec, BytesBytesCodec
-from zarrpipe.codecs.items import native_dtype
+from zarrpipe.codecs.items import native_dtype, variable_content
 from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import CodecError, MetadataError
 from zarrpipe.metadata.extension import parse_extension
@@ -100,7 +101,7 @@ def _zarr_spec(spec: ArraySpec) -> Any:
 # numcodecs' objects.
 
 # What they turn into what, which numcodecs does not say. Those that are not here take bytes.
-_ARRAY_ARRAY = frozenset({"delta", "fixedscaleoffset", "quantize", "astype", "bitround", "packbits"})
+_ARRAY_ARRAY = frozenset({"delta", "categorize", "fixedscaleoffset", "quantize", "astype", "bitround", "packbits"})
 _ARRAY_BYTES = frozenset({"pcodec", "zfpy"})
 
 
@@ -189,7 +190,9 @@ class _Numcodecs(BaseCodec[Any, Any]):
         """Decode to the items of a chunk; what comes out has no shape, and often no data type."""
         dtype = native_dtype(spec)
         items = np.ascontiguousarray(self.codec.decode(data))
-        if items.dtype != dtype:
+        if items.dtype != dtype and variable_content(spec.dtype):
+            items = items.astype(dtype)
+        elif items.dtype != dtype:
             if items.size * items.itemsize != int(np.prod(spec.shape)) * dtype.itemsize:
                 raise CodecError(f"decoded to {items.nbytes} bytes, which are not a chunk of {spec.shape}")
             items = items.reshape(-1).view(dtype)
@@ -219,7 +222,7 @@ class NumcodecsArrayBytes(_Numcodecs, ArrayBytesCodec):
         return self._decoded_items(chunk_data.as_numpy_array(), chunk_spec)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
-        return _buffer(self.codec.encode(np.ascontiguousarray(chunk_data.as_numpy_array())), chunk_spec)
+        return _buffer(self.codec.encode(_given(chunk_data)), chunk_spec)
 
 
 class NumcodecsArrayArray(_Numcodecs, ArrayArrayCodec):
@@ -228,6 +231,8 @@ class NumcodecsArrayArray(_Numcodecs, ArrayArrayCodec):
     def resolve_metadata(self, chunk_spec: ArraySpec) -> ArraySpec:
         # Only the codec knows what it makes of an array: it is shown one.
         sample = np.zeros(chunk_spec.shape, dtype=native_dtype(chunk_spec))
+        if variable_content(chunk_spec.dtype):
+            sample = np.full(chunk_spec.shape, "", dtype=object)
         encoded = np.asarray(self.codec.encode(sample))
         dtype = parse_dtype(encoded.dtype)
         shape = chunk_spec.shape if encoded.size == sample.size else encoded.shape
@@ -237,11 +242,16 @@ class NumcodecsArrayArray(_Numcodecs, ArrayArrayCodec):
         return self._decoded_items(chunk_data.as_numpy_array(), chunk_spec)
 
     def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> NDBuffer | None:
-        # numcodecs flattens in the order of memory.
-        encoded = np.asarray(self.codec.encode(np.ascontiguousarray(chunk_data.as_numpy_array())))
+        encoded = np.asarray(self.codec.encode(_given(chunk_data)))
         return chunk_spec.prototype.nd_buffer.from_numpy_array(
             encoded.reshape(chunk_spec.shape) if encoded.size == int(np.prod(chunk_spec.shape)) else encoded
         )
+
+
+def _given(chunk: NDBuffer) -> npt.NDArray[Any]:
+    """Return items as numcodecs takes them: in C order, as it flattens in the order of memory, and text as objects."""
+    items = chunk.as_numpy_array()
+    return np.ascontiguousarray(items, dtype=object if items.dtype.kind == "T" else None)
 
 
 def _buffer(data: Any, spec: ArraySpec) -> Buffer:

@@ -16,7 +16,7 @@ from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.errors import CodecError
 from zarrpipe.spec import ArraySpec
 
-__all__ = ["ChunkForm", "bytes_to_items", "chunk_form", "form_of", "items_to_bytes", "native_dtype"]
+__all__ = ["ChunkForm", "bytes_to_items", "chunk_form", "form_of", "items_to_bytes", "native_dtype", "variable_content"]
 
 
 class ChunkForm(NamedTuple):
@@ -29,7 +29,7 @@ class ChunkForm(NamedTuple):
     shape : tuple of int
         The length of each axis.
     fill_value : bytes
-        One item, in the host's byte order.
+        One item, in the host's byte order; of a data type of variable length, what it holds.
     """
 
     layout: Layout
@@ -52,11 +52,19 @@ def chunk_form(spec: ArraySpec) -> ChunkForm:
 def native_dtype(spec: ArraySpec) -> np.dtype[Any]:
     """Return the NumPy data type of a chunk's items in the host's byte order."""
     dtype: np.dtype[Any] = spec.dtype.to_native_dtype()
-    return dtype.newbyteorder("=")
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+def variable_content(dtype: Any) -> str | None:
+    """Return "string" or "bytes", which items of variable length hold; None where all items are of one size."""
+    kind = parse_dtype(dtype).layout()[0]
+    return kind if kind in ("string", "bytes") else None
 
 
 def items_to_bytes(items: NDBuffer, spec: ArraySpec, codec: str | None = None) -> npt.NDArray[np.uint8]:
     """Return a chunk's items as bytes, C order and the host's byte order; a view where they are so already.
+
+    Items of variable length are packed: their number and the end of each (64 bits, little-endian), then what they hold.
 
     Parameters
     ----------
@@ -75,13 +83,26 @@ def items_to_bytes(items: NDBuffer, spec: ArraySpec, codec: str | None = None) -
     array, dtype = items.as_numpy_array(), native_dtype(spec)
     if array.shape != tuple(spec.shape):
         raise CodecError(f"got items of shape {array.shape} for a chunk of shape {tuple(spec.shape)}", codec=codec)
+    if content := variable_content(spec.dtype):
+        from zarrpipe import _core
+
+        return _core.pack_items(array.astype(dtype) if array.dtype.kind == "U" else array, content)
     if array.dtype.newbyteorder("=") != dtype:
         raise CodecError(f"got items of type {array.dtype} for a chunk of type {dtype}", codec=codec)
     return np.ascontiguousarray(array, dtype=dtype).reshape(-1).view(np.uint8)
 
 
 def bytes_to_items(data: Any, spec: ArraySpec) -> NDBuffer:
-    """Return a chunk over the bytes of its items, without a copy unless the spec asks for the other byte order."""
+    """Return a chunk over the bytes of its items, without a copy unless the spec asks for the other byte order.
+
+    Items of variable length are unpacked: see `items_to_bytes`.
+    """
+    if content := variable_content(spec.dtype):
+        from zarrpipe import _core
+
+        unpacked = np.empty(spec.shape, dtype=native_dtype(spec))
+        _core.unpack_items(data, content, unpacked)
+        return spec.prototype.nd_buffer.from_numpy_array(unpacked)
     array = np.frombuffer(data, dtype=native_dtype(spec)).reshape(spec.shape)
     # Only differs where the data type says so: big-endian in memory.
     return spec.prototype.nd_buffer.from_numpy_array(array.astype(spec.dtype.to_native_dtype(), copy=False))

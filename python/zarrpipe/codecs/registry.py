@@ -57,6 +57,10 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "zarrs.squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
     "squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
     "https://codec.zarrs.dev/array_to_array/squeeze": ("zarrpipe.codecs.reshape", "SqueezeCodec"),
+    "vlen-utf8": ("zarrpipe.codecs.vlen", "VLenUTF8Codec"),
+    "vlen-bytes": ("zarrpipe.codecs.vlen", "VLenBytesCodec"),
+    "zarrs.vlen": ("zarrpipe.codecs.zarrs_vlen", "VLenCodec"),
+    "zarrs.vlen_v2": ("zarrpipe.codecs.zarrs_vlen", "VLenV2Codec"),
     "sharding_indexed": ("zarrpipe.codecs.sharding_indexed", "ShardingCodec"),
 }
 """Module and class by name. By name, because the sharding codec itself needs the registry."""

@@ -18,6 +18,7 @@ from zarrpipe.dtypes.registry import (
 )
 from zarrpipe.dtypes.structured import Struct, Structured
 from zarrpipe.dtypes.time import DateTime64, TimeDelta64
+from zarrpipe.dtypes.variable import HasObjectCodec, VariableLengthBytes, VariableLengthUTF8
 from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "HasEndianness",
     "HasItemSize",
     "HasLength",
+    "HasObjectCodec",
     "Int8",
     "Int16",
     "Int32",
@@ -52,6 +54,8 @@ __all__ = [
     "UInt16",
     "UInt32",
     "UInt64",
+    "VariableLengthBytes",
+    "VariableLengthUTF8",
     "ZDType",
     "ZDTypeLike",
     "data_type_registry",

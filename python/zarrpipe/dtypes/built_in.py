@@ -11,6 +11,7 @@ from zarrpipe.dtypes.integer import Int8, Int16, Int32, Int64, UInt8, UInt16, UI
 from zarrpipe.dtypes.registry import AnyZDType, data_type_registry
 from zarrpipe.dtypes.structured import Struct, Structured
 from zarrpipe.dtypes.time import DateTime64, TimeDelta64
+from zarrpipe.dtypes.variable import VariableLengthBytes, VariableLengthUTF8
 
 __all__ = ["BUILT_IN"]
 
@@ -32,6 +33,7 @@ BUILT_IN: tuple[type[AnyZDType], ...] = (
     *(ml_complex.ComplexFloat8E5M2FNUZ, ml_complex.ComplexFloat8E8M0FNU, ml_complex.ComplexFloat6E2M3FN),
     *(ml_complex.ComplexFloat6E3M2FN, ml_complex.ComplexFloat4E2M1FN),
     *(Struct, Structured),
+    *(VariableLengthUTF8, VariableLengthBytes),
 )
 
 for _cls in BUILT_IN:

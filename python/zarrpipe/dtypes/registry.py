@@ -63,6 +63,8 @@ class DataTypeRegistry:
         for cls in self.contents.values():
             if cls._check_native_dtype(dtype):
                 return cls.from_native_dtype(dtype)
+        if dtype == np.dtype(object):
+            raise UnsupportedError('objects may be anything: name the data type, dtype="string" or dtype="bytes"')
         raise UnsupportedError(f"there is no Zarr data type for {dtype!r}; {self._known()}")
 
     def match_json(self, data: JSON, *, zarr_format: ZarrFormat) -> AnyZDType:
@@ -103,11 +105,12 @@ class DataTypeRegistry:
 
 
 _STRUCT = "struct"
+_ALIASES = {"variable_length_bytes": "bytes"}
 
 
 def _key_of(name: str) -> str:
-    """Return what a v3 name is registered under: all of r8, r16, r24... are r*."""
-    return "r*" if re.fullmatch("r[0-9]+", name) else name
+    """Return what a v3 name is registered under: all of r8, r16, r24... are r*; of others zarr-python has its own."""
+    return "r*" if re.fullmatch("r[0-9]+", name) else _ALIASES.get(name, name)
 
 
 data_type_registry = DataTypeRegistry()
@@ -153,10 +156,15 @@ def parse_dtype(dtype_spec: ZDTypeLike, *, zarr_format: ZarrFormat = 3) -> AnyZD
     if isinstance(dtype_spec, ZDType):
         return dtype_spec
     if hasattr(dtype_spec, "to_native_dtype"):
-        # zarr's own, by duck typing.
+        # zarr's own, by duck typing. NumPy has one type for all that have an object codec.
+        if object_codec_id := getattr(dtype_spec, "object_codec_id", None):
+            return get_data_type_from_json({"name": "|O", "object_codec_id": object_codec_id}, zarr_format=2)
         return get_data_type_from_native_dtype(cast(Any, dtype_spec).to_native_dtype())
     if isinstance(dtype_spec, Mapping):
         return get_data_type_from_json(cast(JSON, dtype_spec), zarr_format=zarr_format)
+    if dtype_spec is str or (isinstance(dtype_spec, str) and dtype_spec == "str"):
+        # To NumPy this is text of length 0.
+        return data_type_registry.get("string")()
     if isinstance(dtype_spec, str) and _key_of(dtype_spec) in data_type_registry.contents:
         return get_data_type_from_json(dtype_spec, zarr_format=3)
     return get_data_type_from_native_dtype(dtype_spec)

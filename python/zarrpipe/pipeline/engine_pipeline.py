@@ -21,7 +21,7 @@ from zarrpipe.abc.codec import Codec, CodecPipeline, GetResult
 from zarrpipe.abc.store import ByteGetter, ByteSetter
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs.chain import compile_chain, evolve_codecs, parse_codecs
-from zarrpipe.codecs.items import bytes_to_items, items_to_bytes, native_dtype
+from zarrpipe.codecs.items import bytes_to_items, items_to_bytes, native_dtype, variable_content
 from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.stage import codec_kind
 from zarrpipe.driver import apply_settings, drive
@@ -253,7 +253,9 @@ class ZarrPipeline(CodecPipeline):
             return
         apply_settings()
         # Cast as an assignment casts; the caller's array is never written to.
-        array = value.as_numpy_array().astype(native_dtype(batch[0].spec), copy=False)
+        array = value.as_numpy_array()
+        if not (array.dtype.kind == "O" and variable_content(batch[0].spec.dtype)):
+            array = array.astype(native_dtype(batch[0].spec), copy=False)
         for keep_empty in (False, True):
             part = [item for item in batch if self._keep_empty(item.spec) is keep_empty]
             if part:

@@ -135,9 +135,14 @@ fn parse_blocksize(document: &Document<'_>) -> Result<usize> {
 
 fn parse_typesize(document: &Document<'_>, spec: &ChunkSpec) -> Result<usize> {
     match document.get("typesize") {
-        None | Some(Value::Null) => Ok(spec.layout.item_nbytes),
+        None | Some(Value::Null) => Ok(stored_item_nbytes(spec)),
         Some(_) => Ok(document.integer("typesize", 1, i64::from(i32::MAX), None)? as usize),
     }
+}
+
+/// Items of variable length are stored byte by byte, whatever they take in memory.
+fn stored_item_nbytes(spec: &ChunkSpec) -> usize {
+    spec.layout.variable().map_or(spec.layout.item_nbytes, |_| 1)
 }
 
 fn parse_compressor(document: &Document<'_>, default: Option<Compressor>) -> Result<Compressor> {
@@ -152,7 +157,7 @@ fn parse_compressor(document: &Document<'_>, default: Option<Compressor>) -> Res
 
 fn parse_shuffle(document: &Document<'_>, spec: &ChunkSpec) -> Result<Shuffle> {
     match document.get("shuffle") {
-        None | Some(Value::Null) if spec.layout.item_nbytes == 1 => Ok(BIT_SHUFFLE),
+        None | Some(Value::Null) if stored_item_nbytes(spec) == 1 => Ok(BIT_SHUFFLE),
         None | Some(Value::Null) => Ok(BYTE_SHUFFLE),
         Some(value) => [NO_SHUFFLE, BYTE_SHUFFLE, BIT_SHUFFLE]
             .into_iter()

@@ -40,6 +40,8 @@ pub mod shuffle;
 pub mod squeeze;
 mod stream;
 pub mod transpose;
+pub mod vlen;
+pub mod zarrs_vlen;
 pub mod zlib;
 pub mod zstd;
 
@@ -51,6 +53,7 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
 use crate::spec::ChunkSpec;
+use crate::variable::Heap;
 
 /// How many bytes a decoder may give: it must refuse more, and with `Exactly` also less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,10 @@ pub trait Codec: Send + Sync {
     fn suspends(&self) -> bool {
         false
     }
+    /// Whether items may be of variable length: for codecs that take items.
+    fn takes_variable(&self) -> bool {
+        false
+    }
     /// For the owner of foreign codecs to find its own type again.
     fn as_any(&self) -> &dyn Any;
 }
@@ -111,6 +118,14 @@ pub trait ArrayArrayCodec: Codec {
     fn encoded_spec(&self) -> &ChunkSpec;
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
     fn decode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
+    /// `encode` where it makes items of variable length: `heap` keeps what they hold.
+    fn encode_with<'a>(&self, items: Bytes<'a>, _heap: &Heap) -> Result<Bytes<'a>> {
+        self.encode(items)
+    }
+    /// `decode` where it makes items of variable length: `heap` keeps what they hold.
+    fn decode_with<'a>(&self, items: Bytes<'a>, _heap: &Heap) -> Result<Bytes<'a>> {
+        self.decode(items)
+    }
     /// The order of axes where that is all it does: the copy kernel then does the work.
     fn permutation(&self) -> Option<&[usize]> {
         None
@@ -125,6 +140,10 @@ pub trait ArrayBytesCodec: Codec {
     fn max_encoded_nbytes(&self) -> u64;
     fn encode<'a>(&self, items: Bytes<'a>) -> Result<Bytes<'a>>;
     fn decode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>>;
+    /// `decode` to items of variable length: `heap` keeps what they hold, or `data` does where it is borrowed.
+    fn decode_with<'a>(&self, data: Bytes<'a>, _heap: &Heap) -> Result<Bytes<'a>> {
+        self.decode(data)
+    }
     /// Whether the encoded form is the items themselves: `Some(swap)` says whether each is byte-swapped.
     fn plain(&self) -> Option<bool> {
         None
@@ -331,9 +350,26 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
         "gdeflate" | "zarrs.gdeflate" => Err(Error::unsupported(
             "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
         )),
+        "zarrs.vlen" => zarrs_vlen::compile(&document, spec, depth),
+        "vlen-utf8" | "vlen-bytes" | "zarrs.vlen_v2" => vlen::compile(&document, spec),
         _ => resolve(json, spec),
     };
-    stage.map_err(|error| error.in_codec(document.name, 0))
+    stage
+        .and_then(|stage| check_variable(stage, spec))
+        .map_err(|error| error.in_codec(document.name, 0))
+}
+
+/// Refuses items of variable length for codecs that were not made for them.
+fn check_variable(stage: Stage, spec: &ChunkSpec) -> Result<Stage> {
+    let takes_items = !matches!(stage, Stage::BytesBytes(_));
+    if spec.layout.variable().is_none() || !takes_items || stage.codec().takes_variable() {
+        return Ok(stage);
+    }
+    Err(Error::metadata(format!(
+        "{} needs a data type of fixed size, and this one is {:?}; use vlen-utf8 or vlen-bytes",
+        stage.codec().name(),
+        spec.layout.kind.name()
+    )))
 }
 
 /// The names of the table.
@@ -375,4 +411,8 @@ pub const BUILT_IN: &[&str] = &[
     "numcodecs.shuffle",
     "numcodecs.zlib",
     "numcodecs.zstd",
+    "vlen-utf8",
+    "vlen-bytes",
+    "zarrs.vlen",
+    "zarrs.vlen_v2",
 ];

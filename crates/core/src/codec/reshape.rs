@@ -44,7 +44,7 @@ pub(super) fn stage(document: &Document<'_>, spec: &ChunkSpec, shape: Vec<u64>) 
         json: document.to_json(),
         name: document.name.to_owned(),
         nbytes,
-        encoded: ChunkSpec::new(shape, spec.layout.clone(), &spec.fill_value)?,
+        encoded: spec.with_shape(shape)?,
     })))
 }
 
@@ -147,6 +147,10 @@ impl Codec for Reshape {
 
     fn to_json(&self) -> Value {
         self.json.clone()
+    }
+
+    fn takes_variable(&self) -> bool {
+        true
     }
 
     fn as_any(&self) -> &dyn Any {

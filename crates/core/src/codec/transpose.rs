@@ -31,7 +31,7 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
     document.only(&["order"])?;
     let order = parse_order(document, spec.rank())?;
     let shape = order.iter().map(|&axis| spec.shape[axis]).collect();
-    let encoded = ChunkSpec { shape, ..spec.clone() };
+    let encoded = spec.with_shape(shape)?;
     Ok(Stage::ArrayArray(Arc::new(Transpose {
         order,
         decoded: spec.clone(),
@@ -154,6 +154,10 @@ impl Codec for Transpose {
 
     fn to_json(&self) -> Value {
         json!({"name": "transpose", "configuration": {"order": self.order}})
+    }
+
+    fn takes_variable(&self) -> bool {
+        true
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -11,7 +11,6 @@ use super::job::{FETCH_NBYTES, Input, Job, PartCoding, Step, WORK_NBYTES, compac
 use super::plain::PlainRead;
 use super::unit::DecodeUnit;
 use crate::chain::Chain;
-use crate::codec::Expect;
 use crate::codec::sharding_indexed::{Sharding, Wanted};
 use crate::copy::{self, Buffer, Direction};
 use crate::error::{Error, Kind, Result};
@@ -19,6 +18,7 @@ use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
 use crate::store::{ByteRange, Found};
+use crate::variable::Heap;
 
 /// Where a chunk is stored.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ enum State {
     Whole,
     /// The codec reads its part of the value by itself.
     Part,
-    Plain(PlainRead),
+    Plain(Box<PlainRead>),
     Index,
     ShardValue,
     Groups {
@@ -170,22 +170,26 @@ impl ReadChunk {
             ));
         }
         let needs = plain.needs();
-        self.state = State::Plain(plain);
+        self.state = State::Plain(Box::new(plain));
         Ok(Step::Need(needs))
     }
 
     fn missing(&mut self) -> Result<Step> {
         missing(&self.context, self.place)?;
         // SAFETY: the buffer's maker vouches for the piece.
-        unsafe { copy::fill(self.context.buffer.start(), &self.piece, &self.chain.spec().fill_value) };
+        unsafe { self.chain.spec().fill(self.context.buffer, &self.piece) };
         Ok(Step::Done)
     }
 
     /// The codec has given the items of the piece.
-    fn part(&self, items: &[u8]) -> Result<Step> {
+    fn part(&self, items: Bytes<'static>) -> Result<Step> {
         let (piece, shape) = compact(&self.piece);
         let layout = &self.chain.spec().layout;
-        Expect::Exactly(piece.items() as usize * layout.item_nbytes).check(items.len())?;
+        let heap = Heap::default();
+        let items = self
+            .chain
+            .spec()
+            .from_wire(items, piece.items(), self.context.buffer.heap().unwrap_or(&heap))?;
         let (strides, items) = (c_strides(&shape, layout.item_nbytes), items.as_ptr().cast_mut());
         // SAFETY: `items` has just been checked to be the whole compact box; the buffer's maker vouches for the piece.
         unsafe {
@@ -311,7 +315,7 @@ impl Job for ReadChunk {
             Input::Missing => return self.missing(),
             Input::Joined => return Ok(Step::Done),
             Input::Found(found) => found,
-            Input::Coded(Some(items)) => return self.part(&items),
+            Input::Coded(Some(items)) => return self.part(items),
             Input::Coded(None) => return self.missing(),
         };
         match &mut self.state {

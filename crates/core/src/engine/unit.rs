@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::job::{Coding, Input, Job, Step, Way, unexpected};
 use super::write::Slots;
-use crate::chain::{Chain, Encoding};
+use crate::chain::{Chain, Encoding, Gathered};
+use crate::codec::Stage;
 use crate::codec::sharding_indexed::{InnerChunk, Sharding, assemble};
-use crate::copy::{self, Buffer, Direction};
+use crate::copy::Buffer;
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::store::{Part, concatenate};
+use crate::variable::Heap;
 
 /// Where the items of a decoded chunk go: `piece` is in the axes of the first stage that is decoded last.
 pub struct DecodeUnit {
@@ -18,6 +20,8 @@ pub struct DecodeUnit {
     piece: Piece,
     buffer: Buffer,
     data: Option<Bytes<'static>>,
+    /// What items of variable length hold, between one stage and the next.
+    heap: Heap,
     /// The stage to decode next is `position - 1`.
     position: usize,
 }
@@ -31,38 +35,14 @@ impl DecodeUnit {
             piece,
             buffer,
             data: Some(data),
+            heap: Heap::default(),
             position,
         }
     }
 
-    fn scatter(&self, items: &[u8]) -> Result<()> {
-        let spec = self.chain.folded_spec();
-        if items.len() as u64 != spec.nbytes() {
-            return Err(Error::size(format!(
-                "decoded to {} bytes where the chunk has {}",
-                items.len(),
-                spec.nbytes()
-            )));
-        }
-        let (items, strides) = (items.as_ptr().cast_mut(), spec.strides());
-        // SAFETY: `items` is the whole folded chunk, and the buffer's maker vouches for the piece.
-        unsafe {
-            copy::transfer(
-                Direction::Scatter,
-                items,
-                &strides,
-                self.buffer.start(),
-                &self.piece,
-                &spec.layout,
-                false,
-            );
-        }
-        Ok(())
-    }
-
     fn fill(&self) {
         // SAFETY: the buffer's maker vouches for the piece.
-        unsafe { copy::fill(self.buffer.start(), &self.piece, &self.chain.folded_spec().fill_value) }
+        unsafe { self.chain.folded_spec().fill(self.buffer, &self.piece) }
     }
 
     /// The inner chunks of a shard as jobs of their own, where its codecs are those that must be awaited.
@@ -87,6 +67,10 @@ impl Job for DecodeUnit {
     fn advance(&mut self, input: Input) -> Result<Step> {
         match input {
             Input::Start => {}
+            Input::Coded(Some(data)) if self.position <= self.chain.serializer_position() => {
+                let spec = self.chain.spec_before(self.position);
+                self.data = Some(spec.from_wire(data, spec.items(), &self.heap)?);
+            }
             Input::Coded(Some(data)) => self.data = Some(data),
             Input::Coded(None) => {
                 self.fill();
@@ -102,6 +86,9 @@ impl Job for DecodeUnit {
             let stage = self.chain.stage(self.position);
             if stage.codec().suspends() {
                 let spec = self.chain.spec_before(self.position).clone();
+                if let Stage::ArrayArray(codec) = &stage {
+                    data = codec.encoded_spec().to_wire(data)?;
+                }
                 return Ok(Step::Code(Coding {
                     way: Way::Decode,
                     stage,
@@ -118,9 +105,9 @@ impl Job for DecodeUnit {
                 }
                 return Ok(Step::Split(self.split_shard(sharding, &data)?));
             }
-            data = self.chain.decode_stage(self.position, data)?;
+            data = self.chain.decode_stage(self.position, data, &self.heap)?;
         }
-        self.scatter(&data)?;
+        self.chain.deliver(&data, &self.piece, self.buffer)?;
         Ok(Step::Done)
     }
 }
@@ -139,19 +126,28 @@ pub struct EncodeUnit {
     encoding: Encoding,
     destination: Destination,
     data: Option<Bytes<'static>>,
+    /// What items of variable length hold, as far as it is not the caller's. Shared with the jobs of inner chunks.
+    heap: Arc<Heap>,
     /// The stage to encode next.
     position: usize,
     inner: Option<Slots>,
 }
 
 impl EncodeUnit {
-    pub fn new(chain: Arc<Chain>, items: Bytes<'static>, encoding: Encoding, destination: Destination) -> Self {
+    pub fn new(
+        chain: Arc<Chain>,
+        items: Bytes<'static>,
+        heap: Arc<Heap>,
+        encoding: Encoding,
+        destination: Destination,
+    ) -> Self {
         let position = chain.folded_stages();
         EncodeUnit {
             chain,
             encoding,
             destination,
             data: Some(items),
+            heap,
             position,
             inner: None,
         }
@@ -200,7 +196,7 @@ impl EncodeUnit {
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);
             let inner = sharding.inner().clone();
-            let items = inner.gather(None, &inner.fold_piece(piece.clone()), true, buffer)?;
+            let Gathered { items, .. } = inner.gather(None, &inner.fold_piece(piece.clone()), true, buffer)?;
             let destination = Destination::Slot {
                 slots: slots.clone(),
                 number: sharding.inner_number(&coords),
@@ -208,6 +204,7 @@ impl EncodeUnit {
             jobs.push(Box::new(EncodeUnit::new(
                 inner,
                 items.into(),
+                self.heap.clone(),
                 self.encoding,
                 destination,
             )));
@@ -220,15 +217,20 @@ impl Job for EncodeUnit {
     fn advance(&mut self, input: Input) -> Result<Step> {
         match input {
             Input::Start => {
-                let fill = &self.chain.folded_spec().fill_value;
-                let empty = |items: &Bytes<'_>| !self.encoding.keep_empty && copy::all_equal(items, fill);
+                let spec = self.chain.folded_spec();
+                let empty = |items: &Bytes<'_>| !self.encoding.keep_empty && spec.is_all_fill(items);
                 if self.data.as_ref().is_some_and(empty) {
                     return self.deliver(None);
                 }
             }
             Input::Coded(Some(data)) => {
-                self.data = Some(data);
                 self.position += 1;
+                self.data = Some(if self.position <= self.chain.serializer_position() {
+                    let spec = self.chain.spec_before(self.position);
+                    spec.from_wire(data, spec.items(), &self.heap)?
+                } else {
+                    data
+                });
             }
             Input::Coded(None) => return self.deliver(None),
             Input::Joined => {
@@ -251,6 +253,9 @@ impl Job for EncodeUnit {
             let stage = self.chain.stage(self.position);
             if stage.codec().suspends() {
                 let spec = self.chain.spec_before(self.position).clone();
+                if !matches!(stage, Stage::BytesBytes(_)) {
+                    data = spec.to_wire(data)?;
+                }
                 return Ok(Step::Code(Coding {
                     way: Way::Encode,
                     stage,
@@ -263,7 +268,7 @@ impl Job for EncodeUnit {
             if let Some(sharding) = chain.sharding().filter(|s| at_shard && s.inner().suspends()) {
                 return Ok(Step::Split(self.split_shard(sharding, &data)?));
             }
-            data = match chain.encode_stage(self.position, data) {
+            data = match chain.encode_stage(self.position, data, &self.heap) {
                 Err(error) if error.kind() == crate::error::Kind::Absent => return self.deliver(None),
                 other => other?,
             };

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::job::{Input, Job, PartCoding, Step, WORK_NBYTES, compact, is_sliced, unexpected};
 use super::unit::{DecodeUnit, Destination, EncodeUnit};
-use crate::chain::{Chain, Encoding};
+use crate::chain::{Chain, Encoding, Gathered};
 use crate::codec::sharding_indexed::{Block, Entry, Index, InnerChunk, Sharding, assemble};
 use crate::copy::{self, Buffer, Direction};
 use crate::error::Result;
-use crate::scratch::{self, Bytes, Scratch};
+use crate::scratch::{self, Bytes};
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
 use crate::store::{ByteRange, Part};
+use crate::variable::Heap;
 
 /// The inner chunks of a new shard, set by the jobs that encode them.
 #[derive(Clone)]
@@ -64,7 +65,7 @@ enum State {
     /// The whole old value was asked for.
     Old,
     /// Its items are being decoded by stages that must be awaited.
-    OldItems(Box<Scratch>),
+    OldItems(Box<Gathered>),
     Index,
     /// The whole old shard was asked for.
     OldShard,
@@ -125,12 +126,12 @@ impl WriteChunk {
             if let Some(data) = old {
                 return self.decode_old(data);
             }
-            let items = self.chain.gather(None, &self.piece, true, self.context.buffer)?;
-            return self.encode_unit(items);
+            let gathered = self.chain.gather(None, &self.piece, true, self.context.buffer)?;
+            return self.encode_unit(gathered);
         }
-        let items = self
-            .chain
-            .gather(old, &self.piece, self.complete(), self.context.buffer)?;
+        let Gathered { items, heap: _heap } =
+            self.chain
+                .gather(old, &self.piece, self.complete(), self.context.buffer)?;
         self.state = State::Finished;
         Ok(match self.chain.encode_folded(items.into(), self.context.encoding)? {
             Some(data) => Step::Put(vec![Part::New(data)]),
@@ -149,17 +150,22 @@ impl WriteChunk {
             let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
             copy::transfer(Direction::Gather, to, &strides, from, &piece, layout, false);
         }
-        let part = PartCoding::new(self.chain.stage(0), &self.piece, Some(items.into()));
+        let items = self.chain.spec().to_wire(items.into())?;
+        let part = PartCoding::new(self.chain.stage(0), &self.piece, Some(items));
         Ok(Step::CodePart(part))
     }
 
     fn decode_old(&mut self, data: Bytes<'static>) -> Result<Step> {
         let spec = self.chain.folded_spec();
-        let mut items = Box::new(scratch::take(crate::limits::in_memory(spec.nbytes())?)?);
-        // SAFETY: the scratch buffer holds the folded chunk, and this job keeps it until the unit is done.
-        let buffer = unsafe { Buffer::new(items.as_mut_ptr()) };
+        let mut old = Box::new(Gathered {
+            items: scratch::take(crate::limits::in_memory(spec.nbytes())?)?,
+            heap: Heap::default(),
+        });
+        // SAFETY: the scratch buffer holds the folded chunk, and this job keeps it and the heap, in their box, until the
+        // unit is done.
+        let buffer = unsafe { Buffer::new(old.items.as_mut_ptr()).with_heap(&old.heap) };
         let whole = Piece::whole(&spec.shape, &spec.strides());
-        self.state = State::OldItems(items);
+        self.state = State::OldItems(old);
         Ok(Step::Split(vec![Box::new(DecodeUnit::new(
             self.chain.clone(),
             data,
@@ -168,11 +174,12 @@ impl WriteChunk {
         ))]))
     }
 
-    fn encode_unit(&mut self, items: Scratch) -> Result<Step> {
+    fn encode_unit(&mut self, Gathered { items, heap }: Gathered) -> Result<Step> {
         self.state = State::Finished;
         let unit = EncodeUnit::new(
             self.chain.clone(),
             items.into(),
+            Arc::new(heap),
             self.context.encoding,
             Destination::Key,
         );
@@ -180,11 +187,11 @@ impl WriteChunk {
     }
 
     /// The old items are there: lay the new ones over them.
-    fn merge(&mut self, mut items: Scratch) -> Result<Step> {
+    fn merge(&mut self, mut old: Gathered) -> Result<Step> {
         let spec = self.chain.folded_spec();
         // SAFETY: `items` is the whole folded chunk; the buffer's maker vouches for the piece.
         unsafe {
-            let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
+            let (to, from) = (old.items.as_mut_ptr(), self.context.buffer.start());
             copy::transfer(
                 Direction::Gather,
                 to,
@@ -195,7 +202,7 @@ impl WriteChunk {
                 false,
             );
         }
-        self.encode_unit(items)
+        self.encode_unit(old)
     }
 
     fn sharding(&self) -> Result<&Sharding> {
@@ -333,7 +340,7 @@ impl Job for WriteChunk {
             (State::Start, Input::Start) => self.start(),
             (State::Old, Input::Missing) => self.encode(None),
             (State::Old, Input::Found(mut found)) => self.encode(found.parts.pop()),
-            (State::OldItems(items), Input::Joined) => self.merge(*items),
+            (State::OldItems(old), Input::Joined) => self.merge(*old),
             (State::Index | State::OldShard, Input::Missing) => self.index(None),
             (State::OldShard, Input::Found(mut found)) => self.old_shard(found.parts.pop().ok_or_else(unexpected)?),
             (State::Index, Input::Found(mut found)) => {

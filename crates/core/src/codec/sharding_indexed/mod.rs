@@ -33,6 +33,7 @@ use crate::scratch::{self, Bytes};
 use crate::select::Piece;
 use crate::spec::ChunkSpec;
 use crate::store::ByteRange;
+use crate::variable::Heap;
 
 pub struct Sharding {
     spec: ChunkSpec,
@@ -66,7 +67,7 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec, depth: usize, resolve:
         .zip(&inner_shape)
         .map(|(outer, inner)| outer / inner)
         .collect();
-    let inner_spec = ChunkSpec::new(inner_shape, spec.layout.clone(), &spec.fill_value)?;
+    let inner_spec = spec.with_shape(inner_shape)?;
     let inner = Chain::compile(codecs("codecs")?, inner_spec, depth + 1, resolve)
         .map_err(|error| error.under("/configuration/codecs"))?;
 
@@ -199,6 +200,10 @@ impl Codec for Sharding {
         }})
     }
 
+    fn takes_variable(&self) -> bool {
+        true
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -224,9 +229,13 @@ impl ArrayBytesCodec for Sharding {
     }
 
     fn decode<'a>(&self, data: Bytes<'a>) -> Result<Bytes<'a>> {
+        self.decode_with(data, &Heap::default())
+    }
+
+    fn decode_with<'a>(&self, data: Bytes<'a>, heap: &Heap) -> Result<Bytes<'a>> {
         let mut items = scratch::take(crate::limits::in_memory(self.spec.nbytes())?)?;
-        // SAFETY: the buffer holds the whole shard in C order.
-        let buffer = unsafe { Buffer::new(items.as_mut_ptr()) };
+        // SAFETY: the buffer holds the whole shard in C order, and the caller keeps the heap with its items.
+        let buffer = unsafe { Buffer::new(items.as_mut_ptr()).with_heap(heap) };
         self.decode_piece(&data, &Piece::whole(&self.spec.shape, &self.spec.strides()), buffer)?;
         Ok(items.into())
     }

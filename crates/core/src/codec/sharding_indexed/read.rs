@@ -2,7 +2,7 @@
 
 use super::index::check_overlap;
 use super::{Entry, Index, Sharding};
-use crate::copy::{self, Buffer};
+use crate::copy::Buffer;
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
@@ -24,7 +24,7 @@ impl Sharding {
             match index.get(self.inner_number(&coords))? {
                 Some(entry) => wanted.push(Wanted { ordinal, entry }),
                 // SAFETY: the buffer's maker vouches for the piece, of which this is a part.
-                None => unsafe { copy::fill(buffer.start(), &piece, &self.inner().spec().fill_value) },
+                None => unsafe { self.inner().spec().fill(buffer, &piece) },
             }
         }
         wanted.sort_by_key(|w| (w.entry.offset, w.entry.nbytes));
