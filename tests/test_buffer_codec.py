@@ -83,7 +83,8 @@ def test_items(config: dict[str, Any], data: Any) -> None:
     ours, theirs = get_codec(config), numcodecs.get_codec(config)
     encoded, wanted = ours.encode(data), np.asarray(theirs.encode(data))
     assert encoded.tobytes() == wanted.tobytes()
-    assert encoded.dtype == wanted.dtype
+    # numcodecs shows rounded floats as integers of the same bits.
+    assert config["id"] == "bitround" or encoded.dtype == wanted.dtype
     decoded, wanted = ours.decode(encoded.tobytes()), np.asarray(theirs.decode(encoded))
     assert decoded.tobytes() == wanted.tobytes()
     if config["id"] != "bitround":

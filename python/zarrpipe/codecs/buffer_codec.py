@@ -272,11 +272,10 @@ def _flat(buf: Any) -> npt.NDArray[Any]:
 
 def _copy_into(decoded: Any, out: Any) -> Any:
     source = decoded if isinstance(decoded, np.ndarray) else np.frombuffer(decoded, dtype=np.uint8)
-    target = _flat(out)
     if source.dtype.hasobject:
-        target[...] = source
+        out.reshape(-1, copy=False)[...] = source
         return out
-    source, target = source.reshape(-1).view(np.uint8), target.view(np.uint8)
+    source, target = source.reshape(-1).view(np.uint8), _flat(out).view(np.uint8)
     if source.size != target.size:
         raise ValueError(f"{source.size} bytes came out, and `out` has {target.size}")
     target[...] = source
