@@ -104,6 +104,30 @@ def test_dtypes(tmp_path: Path, dtype: str, order: Any) -> None:
     check_both_ways(tmp_path, random_values(dtype), order=order, attributes={"units": "m", "n": [1, None]})
 
 
+WIDE = {
+    "times": np.array([0, 5, -7], "<M8[ns]"),
+    "durations": np.array([1, 2, 5], ">m8[10s]"),
+    "bytes": np.array([b"a", b"bcd", b""], "S3"),
+    "text": np.array(["a", "bç\U0001f40d", ""], "<U3"),
+    "text big": np.array(["a", "bç", ""], ">U3"),
+    "raw": np.array([b"abc", b"def", b"\0\0\1"], "V3"),
+    "struct": np.array([(1, 2.5, b"x"), (3, 4, b"y")], [("a", "<i4"), ("b", "<f8"), ("c", "S2")]),
+    "struct big": np.array([(1, 2.5), (3, 4)], [("a", ">i4"), ("b", ">f8")]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+@pytest.mark.parametrize("name", WIDE)
+def test_wide_dtypes(tmp_path: Path, name: str) -> None:
+    values = WIDE[name]
+    zarrpipe.create_array(tmp_path / "ours", data=values, chunks=2, zarr_format=2)
+    theirs = zarr.create_array(tmp_path / "theirs", data=values, chunks=(2,), zarr_format=2)
+    np.testing.assert_array_equal(open_theirs(tmp_path / "ours")[...], values)
+    np.testing.assert_array_equal(zarrpipe.open_array(tmp_path / "theirs")[...], theirs[...])
+    written, expected = ((tmp_path / who / ".zarray").read_text() for who in ("ours", "theirs"))
+    assert json.loads(written) == json.loads(expected)
+
+
 @pytest.mark.parametrize("name", COMPRESSORS)
 @pytest.mark.parametrize("dtype", ["|u1", ">f8"])
 def test_compressors(tmp_path: Path, name: str, dtype: str) -> None:

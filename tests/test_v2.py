@@ -495,3 +495,35 @@ def test_codecs_out_of_place() -> None:
         "bytes",
         "numcodecs.zlib",
     ]
+
+
+def test_fields_of_both_byte_orders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="both byte orders"):
+        wild(tmp_path, {"dtype": [["a", "<i4"], ["b", ">i4"]], "fill_value": None})[...]
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("click", reason="allowed: the command line is an extra")
+    from zarrpipe.cli import main
+
+    group = zarrpipe.create_group(tmp_path / "g", zarr_format=2)
+    array = group.create_array("a", data=np.arange(6, dtype=">i2"), order="F", fill_value=None)
+    assert main(["info", str(tmp_path / "g" / "a"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["zarr_format"], facts["data_type"], facts["fill_value"]) == (2, ">i2", None)
+    assert [codec["name"] for codec in facts["codecs"]] == ["bytes", "numcodecs.zstd"]
+    assert main(["info", str(tmp_path / "g")]) == 0
+    assert main(["tree", str(tmp_path / "g")]) == 0
+    assert "a (6,) int16" in capsys.readouterr().out
+    # Into format 3, with the codecs that it has.
+    assert main(["import", str(tmp_path / "g" / "a"), str(tmp_path / "b")]) == 0
+    copy = zarrpipe.open_array(tmp_path / "b")
+    assert (copy.zarr_format, copy[:].tolist()) == (3, array[:].tolist())
+    (tmp_path / "n").mkdir()
+    (tmp_path / "n" / "attributes.json").write_text('{"n5": "2.0.0"}')
+    document = {"dimensions": [3, 2], "blockSize": [3, 2], "dataType": "uint8", "compression": {"type": "raw"}}
+    (tmp_path / "n" / "d").mkdir()
+    (tmp_path / "n" / "d" / "attributes.json").write_text(json.dumps(document))
+    capsys.readouterr()
+    assert main(["tree", str(tmp_path / "n")]) == 0
+    assert "d (2, 3) uint8" in capsys.readouterr().out
