@@ -232,7 +232,7 @@ def test_data(write_data: bool) -> None:
         ({"shape": (2,) * 65, "dtype": "u1"}, LimitError),
         ({"shape": 3, "dtype": "O"}, UnsupportedError),
         ({"shape": 3, "dtype": "nonsense"}, TypeError),
-        ({"shape": 3, "dtype": "u1", "zarr_format": 2}, UnsupportedError),
+        ({"shape": 3, "dtype": "u1", "zarr_format": "n5"}, UnsupportedError),
         ({"shape": 3, "dtype": "u1", "zarr_format": 4}, ValueError),
         ({"shape": (3, 3), "dtype": "u1", "chunks": (2,)}, ValueError),
         ({"shape": (3, 3), "dtype": "u1", "chunks": (0, 1)}, ValueError),
@@ -483,10 +483,9 @@ def test_what_is_not_implemented_says_so() -> None:
     for call in (
         lambda: zarrpipe.open_group({}, use_consolidated=True),
         lambda: zarrpipe.open_group({}, synchronizer=object()),
-        lambda: zarrpipe.open_group({}, zarr_format=2),
-        lambda: zarrpipe.open_array({}, zarr_format=2),
-        lambda: zarrpipe.create_group({}, zarr_format=2),
-        lambda: zarrpipe.create(3, compressor=None),
+        lambda: zarrpipe.open_group({}, mode="w", zarr_format="n5"),
+        lambda: zarrpipe.open_array({}, mode="w", zarr_format="n5"),
+        lambda: zarrpipe.create_group({}, zarr_format="n5"),
         lambda: zarrpipe.create(3, object_codec=object()),
     ):
         with pytest.raises(UnsupportedError):

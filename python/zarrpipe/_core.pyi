@@ -155,7 +155,7 @@ class Engine:
         chunk_shape: Sequence[int | Sequence[tuple[int, int]]],
         store: Store,
         path: str,
-        key_encoding: tuple[Literal["default", "v2"], Literal["/", "."]],
+        key_encoding: tuple[Literal["default", "v2", "n5"], Literal["/", "."]],
         dtype: np.dtype[Any],
         *,
         write_empty_chunks: bool = False,

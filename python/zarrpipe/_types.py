@@ -21,6 +21,7 @@ __all__ = [
     "Selector",
     "SelectorTuple",
     "ShapeLike",
+    "StoredFormat",
     "ZarrFormat",
 ]
 
@@ -34,6 +35,8 @@ DimensionNames: TypeAlias = Iterable[str | None] | None
 MemoryOrder: TypeAlias = Literal["C", "F"]
 Endianness: TypeAlias = Literal["little", "big"]
 ZarrFormat: TypeAlias = Literal[2, 3]
+# What is read: N5 too.
+StoredFormat: TypeAlias = Literal[2, 3, "n5"]
 NodeType: TypeAlias = Literal["array", "group"]
 AccessMode: TypeAlias = Literal["r", "r+", "a", "w", "w-"]
 

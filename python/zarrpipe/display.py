@@ -44,7 +44,7 @@ class ArrayInfo:
 
     Parameters
     ----------
-    zarr_format : int
+    zarr_format : int or str
         The format of the document.
     data_type : str
         The name in the document.
@@ -71,7 +71,7 @@ class ArrayInfo:
         Objects (shards, or chunks where there are none) that are stored, and that there can be.
     """
 
-    zarr_format: int
+    zarr_format: int | str
     data_type: str
     shape: tuple[int, ...]
     chunk_shape: tuple[int, ...] | str
@@ -128,7 +128,7 @@ class GroupInfo:
     ----------
     name : str
         The path, with a slash in front.
-    zarr_format : int
+    zarr_format : int or str
         The format of the document.
     read_only : bool
         Whether writes are refused.
@@ -139,7 +139,7 @@ class GroupInfo:
     """
 
     name: str
-    zarr_format: int
+    zarr_format: int | str
     read_only: bool
     store_type: str
     count_arrays: int | None = None

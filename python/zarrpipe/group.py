@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
-from zarrpipe._types import JSON
+from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.arrays import Array, CreateOptions, plan_array
 from zarrpipe.display import GroupInfo, Tree
-from zarrpipe.errors import ConflictError, MetadataError, NodeNotFoundError
-from zarrpipe.metadata import ArrayMetadata, GroupMetadata, basename, check_node_name, join_key, normalize_path
-from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, create_node, delete_node, load_node, run
+from zarrpipe.errors import ConflictError, MetadataError, NodeNotFoundError, UnsupportedError
+from zarrpipe.metadata import (
+    AnyArrayMetadata,
+    AnyGroupMetadata,
+    basename,
+    check_node_name,
+    is_document,
+    join_key,
+    normalize_path,
+)
+from zarrpipe.nodes import (
+    Attributes,
+    Formats,
+    NodeAccess,
+    NodeMetadata,
+    change_node,
+    create_node,
+    delete_node,
+    group_metadata,
+    load_node,
+    run,
+)
 from zarrpipe.spec import parse_array_config
 from zarrpipe.stores import StorePath
 
@@ -29,18 +48,20 @@ _TREE_NODES = 500
 
 def node_at(metadata: NodeMetadata, store_path: StorePath) -> Node:
     """Return the array or group that metadata describe."""
-    if isinstance(metadata, ArrayMetadata):
+    if isinstance(metadata, AnyArrayMetadata):
         return Array(metadata, store_path, parse_array_config(None))
     return Group(metadata, store_path)
 
 
-def _group(node: NodeMetadata) -> GroupMetadata:
-    if not isinstance(node, GroupMetadata):
+def _group(node: NodeMetadata) -> AnyGroupMetadata:
+    if not isinstance(node, AnyGroupMetadata):
         raise ConflictError("the group was replaced by an array since it was opened")
     return node
 
 
 def _is_node_name(name: str) -> bool:
+    if is_document(name):
+        return False
     try:
         check_node_name(name)
     except MetadataError:
@@ -60,7 +81,7 @@ class Group:
 
     Parameters
     ----------
-    metadata : GroupMetadata
+    metadata : GroupMetadata, GroupV2Metadata or N5GroupMetadata
         The group's document.
     store_path : StorePath
         Where it lies.
@@ -74,14 +95,14 @@ class Group:
     (['a'], True, True)
     """
 
-    def __init__(self, metadata: GroupMetadata, store_path: StorePath) -> None:
+    def __init__(self, metadata: AnyGroupMetadata, store_path: StorePath) -> None:
         self._metadata = metadata
         self._store_path = store_path
 
     # Where it lies
 
     @property
-    def metadata(self) -> GroupMetadata:
+    def metadata(self) -> AnyGroupMetadata:
         """The group's document, as it was read or written last."""
         return self._metadata
 
@@ -113,7 +134,17 @@ class Group:
     @property
     def read_only(self) -> bool:
         """Whether writes are refused."""
-        return self.store.read_only
+        return self.store.read_only or self.zarr_format == "n5"
+
+    @property
+    def zarr_format(self) -> StoredFormat:
+        """The format of the group's documents."""
+        return self._metadata.zarr_format
+
+    @property
+    def _formats(self) -> Formats:
+        """Where members are looked for: groups of Zarr may have some of both formats."""
+        return "n5" if self.zarr_format == "n5" else "zarr"
 
     def _below(self, name: str) -> str:
         """Return the path of a member; MetadataError if no node may have that name."""
@@ -133,7 +164,7 @@ class Group:
 
     async def _get(self, access: NodeAccess, name: str) -> Node:
         path = self._below_or_key_error(name)
-        metadata = await load_node(access, path)
+        metadata = await load_node(access, path, self._formats)
         if metadata is None:
             raise KeyError(name)
         return node_at(metadata, StorePath(self.store, path))
@@ -166,6 +197,7 @@ class Group:
         path = self._below_or_key_error(name)
         if path == self.path:
             raise KeyError(name)
+        self._format_written()
         try:
             await delete_node(access, path)
         except NodeNotFoundError:
@@ -180,7 +212,7 @@ class Group:
     async def _children(self, access: NodeAccess) -> list[tuple[str, Node]]:
         async def load(name: str) -> tuple[str, Node | None]:
             path = join_key(self.path, name)
-            metadata = await load_node(access, path)
+            metadata = await load_node(access, path, self._formats)
             return name, None if metadata is None else node_at(metadata, StorePath(self.store, path))
 
         names = await self._names(access)
@@ -283,6 +315,7 @@ class Group:
         NodeExistsError
             There is a node of that name.
         """
+        options.setdefault("zarr_format", self._format_written())
         new, place = plan_array(options), StorePath(self.store, self._new(name))
         array = run(self.store, lambda access: new.write(access, place))
         if new.data is not None:
@@ -291,6 +324,7 @@ class Group:
 
     async def create_array_async(self, name: str, **options: Unpack[CreateOptions]) -> Array:
         """`create_array` without blocking the running event loop."""
+        options.setdefault("zarr_format", self._format_written())
         new, place = plan_array(options), StorePath(self.store, self._new(name))
         array = await new.write(self._access(), place)
         if new.data is not None:
@@ -316,7 +350,7 @@ class Group:
         NodeExistsError
             There is a node of that name.
         """
-        path, metadata = self._new(name), GroupMetadata(attributes=dict(attributes or {}))
+        path, metadata = self._new(name), group_metadata(self._format_written(), dict(attributes or {}))
         run(self.store, lambda access: create_node(access, path, metadata, overwrite=overwrite))
         return Group(metadata, StorePath(self.store, path))
 
@@ -324,9 +358,21 @@ class Group:
         self, name: str, *, overwrite: bool = False, attributes: Mapping[str, JSON] | None = None
     ) -> Group:
         """`create_group` without blocking the running event loop."""
-        path, metadata = self._new(name), GroupMetadata(attributes=dict(attributes or {}))
+        path, metadata = self._new(name), group_metadata(self._format_written(), dict(attributes or {}))
         await create_node(self._access(), path, metadata, overwrite=overwrite)
         return Group(metadata, StorePath(self.store, path))
+
+    def _format_written(self) -> ZarrFormat:
+        """Return the format of new members: the group's own.
+
+        Raises
+        ------
+        UnsupportedError
+            It is N5.
+        """
+        if self.zarr_format == "n5":
+            raise UnsupportedError("N5 is read only: copy the data into a Zarr group to change them")
+        return self.zarr_format
 
     def _new(self, name: str) -> str:
         """Return the path of a new member."""
@@ -363,10 +409,10 @@ class Group:
         def written(node: NodeMetadata) -> None:
             self._metadata = _group(node)
 
-        def changed(node: NodeMetadata) -> GroupMetadata:
+        def changed(node: NodeMetadata) -> AnyGroupMetadata:
             return _group(node).update_attributes(change(node.attributes))
 
-        await change_node(access, self.path, changed, written)
+        await change_node(access, self.path, changed, written, self.zarr_format)
 
     # How it shows itself
 
@@ -384,7 +430,7 @@ class Group:
     def _info(self, **counted: int) -> GroupInfo:
         return GroupInfo(
             name=self.name,
-            zarr_format=self._metadata.zarr_format,
+            zarr_format=self.zarr_format,
             read_only=self.read_only,
             store_type=type(self.store).__name__,
             **counted,

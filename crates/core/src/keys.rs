@@ -8,6 +8,8 @@ use std::fmt::Write;
 pub enum KeyKind {
     Default,
     V2,
+    /// Like `V2`, for the coordinates in reverse: N5 counts axes from the other end.
+    N5,
 }
 
 /// An array's key prefix, and how its chunks are named below it.
@@ -38,15 +40,22 @@ impl Keys {
         key.push_str(&self.prefix);
         match self.kind {
             KeyKind::Default => key.push('c'),
-            KeyKind::V2 if coords.is_empty() => key.push('0'),
-            KeyKind::V2 => {}
+            KeyKind::V2 | KeyKind::N5 if coords.is_empty() => key.push('0'),
+            KeyKind::V2 | KeyKind::N5 => {}
         }
-        for (i, coord) in coords.iter().enumerate() {
+        for i in 0..coords.len() {
             if i > 0 || self.kind == KeyKind::Default {
                 key.push(self.separator);
             }
-            // Writing to a String cannot fail.
-            let _ = write!(key, "{coord}");
+            let at = if self.kind == KeyKind::N5 {
+                coords.len() - 1 - i
+            } else {
+                i
+            };
+            if let Some(coord) = coords.get(at) {
+                // Writing to a String cannot fail.
+                let _ = write!(key, "{coord}");
+            }
         }
         key
     }
@@ -70,5 +79,6 @@ mod tests {
         assert_eq!(key("", KeyKind::V2, '.', &[1, 0]), "1.0");
         assert_eq!(key("a", KeyKind::V2, '/', &[1, 0]), "a/1/0");
         assert_eq!(key("", KeyKind::V2, '.', &[]), "0");
+        assert_eq!(key("a", KeyKind::N5, '/', &[1, 0, 23]), "a/23/0/1");
     }
 }

@@ -137,6 +137,7 @@ impl PyEngine {
         let kind = match key_encoding.0.as_str() {
             "default" => KeyKind::Default,
             "v2" => KeyKind::V2,
+            "n5" => KeyKind::N5,
             other => return Err(PyValueError::new_err(format!("no chunk key encoding {other:?}"))),
         };
         let separator = match key_encoding.1.as_str() {

@@ -7,9 +7,10 @@ from typing import Any, Unpack
 
 import numpy.typing as npt
 
-from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, ZarrFormat
+from zarrpipe._types import JSON, DimensionNames, MemoryOrder, ShapeLike, StoredFormat, ZarrFormat
 from zarrpipe.api.place import resolve_place
 from zarrpipe.arrays import (
+    DEFAULT_FILL_VALUE,
     Array,
     ChunkKeyEncodingLike,
     ChunksLike,
@@ -23,8 +24,8 @@ from zarrpipe.arrays import (
 )
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.group import Group
-from zarrpipe.metadata import GroupMetadata, join_key, normalize_path
-from zarrpipe.nodes import NodeAccess, create_node, run
+from zarrpipe.metadata import join_key, normalize_path
+from zarrpipe.nodes import NodeAccess, create_node, group_metadata, run
 from zarrpipe.spec import ArrayConfigLike
 from zarrpipe.stores import StorePath
 
@@ -59,7 +60,7 @@ def create_array(
     compressors: CodecsLike = "auto",
     serializer: CodecLike = "auto",
     codecs: Iterable[CodecLike] | None = None,
-    fill_value: Any = None,
+    fill_value: Any = DEFAULT_FILL_VALUE,
     order: MemoryOrder | None = None,
     zarr_format: ZarrFormat | None = 3,
     attributes: Mapping[str, JSON] | None = None,
@@ -94,21 +95,24 @@ def create_array(
         shards of up to 64 MiB. An axis may have a list of lengths, as for `chunks`. By default there are none.
     filters, compressors : codec, iterable of codec, "auto" or None
         The array-to-array and the bytes-to-bytes codecs; documents, names or objects. "auto" is no filter, and zstd.
+        Of format 2, one compressor at most, and filters of any kind: numcodecs' objects and configurations
+        (``{"id": "zlib", "level": 1}``), and codecs that numcodecs has too.
     serializer : codec or "auto"
         The array-to-bytes codec; "auto" is `bytes`, little-endian.
     codecs : iterable of codec, optional
         The whole chain, in place of these and of `shards`: with a `sharding_indexed` codec in it, `chunks` is the
         shape of a shard.
     fill_value : scalar, optional
-        What items that were never written read as. By default zero.
+        What items that were never written read as. By default zero. None is the same, but in format 2, where it
+        leaves undefined what they are.
     order : {"C", "F"}, optional
-        The memory layout of arrays read; a part of `config`.
-    zarr_format : 3
-        The format of the document.
+        The memory layout of arrays read; a part of `config`. In format 2 also that of what is stored.
+    zarr_format : {3, 2}
+        The format of the documents.
     attributes : mapping, optional
         Any JSON.
     chunk_key_encoding : ChunkKeyEncoding, mapping or tuple, optional
-        How chunks are named: ``("v2", ".")``. By default ``("default", "/")``.
+        How chunks are named: ``("v2", ".")``, which is the default of format 2. Else it is ``("default", "/")``.
     dimension_names : iterable of str or None, optional
         One for each axis.
     storage_options : mapping, optional
@@ -197,10 +201,15 @@ async def create_array_async(
 
 
 async def create_group_at(
-    access: NodeAccess, place: StorePath, attributes: Mapping[str, JSON] | None, overwrite: bool
+    access: NodeAccess,
+    place: StorePath,
+    attributes: Mapping[str, JSON] | None,
+    *,
+    overwrite: bool,
+    zarr_format: StoredFormat | None,
 ) -> Group:
-    """Write a group's document."""
-    metadata = GroupMetadata(attributes=dict(attributes or {}))
+    """Write a group's documents."""
+    metadata = group_metadata(check_zarr_format(zarr_format), dict(attributes or {}))
     await create_node(access, place.path, metadata, overwrite=overwrite)
     return Group(metadata, place)
 
@@ -222,8 +231,8 @@ def create_group(
         Where: a path, a store object, or a dictionary for memory.
     path : str, optional
         The path in the store; groups on the way are created. By default the root.
-    zarr_format : 3, optional
-        The format of the document.
+    zarr_format : {3, 2}, optional
+        The format of the documents, 3 by default.
     overwrite : bool
         Whether a node that is there is deleted first, with all that is below it.
     attributes : mapping, optional
@@ -238,9 +247,11 @@ def create_group(
     ReadOnlyError
         The store refuses writes.
     """
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, None, storage_options)
-    return run(place.store, lambda access: create_group_at(access, place, attributes, overwrite))
+    return run(
+        place.store,
+        lambda access: create_group_at(access, place, attributes, overwrite=overwrite, zarr_format=zarr_format),
+    )
 
 
 async def create_group_async(
@@ -253,6 +264,6 @@ async def create_group_async(
     storage_options: Mapping[str, Any] | None = None,
 ) -> Group:
     """`create_group` without blocking the running event loop."""
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, None, storage_options)
-    return await create_group_at(NodeAccess(place.store, blocking=False), place, attributes, overwrite)
+    access = NodeAccess(place.store, blocking=False)
+    return await create_group_at(access, place, attributes, overwrite=overwrite, zarr_format=zarr_format)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from zarrpipe._types import AccessMode, ShapeLike
 from zarrpipe.api.creating import create_at, create_at_async
 from zarrpipe.api.place import resolve_place
-from zarrpipe.arrays import Array, CreateOptions, NewArray, plan_array
+from zarrpipe.arrays import DEFAULT_FILL_VALUE, Array, CreateOptions, NewArray, plan_array
 from zarrpipe.errors import UnsupportedError
+from zarrpipe.metadata import ArrayV2Metadata, N5ArrayMetadata
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 
@@ -48,7 +49,6 @@ _LEGACY = (
     "read_only",
     "object_codec",
     "meta_array",
-    "dimension_separator",
 )
 
 
@@ -58,6 +58,7 @@ def _plan(
     chunks: Any = None,
     chunk_shape: Any = None,
     compressor: Any = "auto",
+    dimension_separator: str | None = None,
     write_empty_chunks: bool | None = None,
     config: ArrayConfigLike | None = None,
     dtype: Any = None,
@@ -73,8 +74,7 @@ def _plan(
     for legacy in _LEGACY:
         if options.pop(legacy, None) not in (None, False):
             raise UnsupportedError(f"{legacy}= is not implemented")
-    if not (isinstance(compressor, str) and compressor == "auto"):
-        raise UnsupportedError("compressor= is for Zarr format 2, which is not implemented yet: use compressors=")
+    _parse_v2_names(options, compressor, dimension_separator)
     if chunks is not None and chunk_shape is not None:
         raise ValueError("chunks= and chunk_shape= are the same: give one of them")
     if write_empty_chunks is not None:
@@ -96,12 +96,26 @@ def _plan(
     return plan_array(known), place, data
 
 
+def _parse_v2_names(options: dict[str, Any], compressor: Any, dimension_separator: str | None) -> None:
+    """Put what `create` names as zarr-python 2 did by the names of `create_array`."""
+    given = {}
+    if not (isinstance(compressor, str) and compressor == "auto"):
+        given["compressor"] = ("compressors", compressor)
+    if dimension_separator is not None:
+        given["dimension_separator"] = ("chunk_key_encoding", ("v2", dimension_separator))
+    for name, (own, value) in given.items():
+        if options.get("zarr_format") != 2:
+            raise ValueError(f"{name}= is for zarr_format=2: use {own}=")
+        if options.setdefault(own, value) is not value:
+            raise ValueError(f"{name}= and {own}= are the same: give one of them")
+
+
 def create(
     shape: ShapeLike,
     *,
     chunks: Any = None,
     dtype: Any = None,
-    fill_value: Any = None,
+    fill_value: Any = DEFAULT_FILL_VALUE,
     store: Any = None,
     overwrite: bool = False,
     path: str | None = None,
@@ -132,12 +146,13 @@ def create(
     data : array_like, optional
         What is written into the new array.
     **options
-        See `create_array`; and `write_empty_chunks`.
+        See `create_array`; and `write_empty_chunks`. With ``zarr_format=2`` also `compressor` and
+        `dimension_separator`.
 
     Raises
     ------
     UnsupportedError
-        A parameter is given that has no meaning for format 3; and see `create_array`.
+        A parameter is given that has no meaning any more; and see `create_array`.
     """
     new, place, values = _plan(
         shape,
@@ -214,9 +229,29 @@ def _like(a: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(a, Array):
         alike["fill_value"] = a.fill_value
         if not {"chunks", "chunk_shape", "shards", "codecs", "filters", "serializer", "compressors"} & set(kwargs):
-            alike["chunks"] = a.metadata.chunk_grid
-            alike["codecs"] = a.codecs
+            alike.update(_layout_of(a, kwargs.get("zarr_format")))
     return {**alike, **kwargs}
+
+
+def _layout_of(a: Array, zarr_format: object) -> dict[str, Any]:
+    """Return the parameters for an array of a format, by default its own, that is stored as `a` is."""
+    metadata = a.metadata
+    layout: dict[str, Any] = {"chunks": metadata.chunk_grid}
+    if isinstance(metadata, N5ArrayMetadata) or (zarr_format == 2 and a.zarr_format == 3):
+        # Chains that are not passed on: blocks of N5 have headers, and format 2 has not all that format 3 has.
+        return {"chunks": a.chunks}
+    if not isinstance(metadata, ArrayV2Metadata) or zarr_format == 3:
+        return {**layout, "codecs": a.codecs}
+    compressors = () if metadata.compressor is None else (metadata.compressor,)
+    return {
+        **layout,
+        "zarr_format": 2,
+        "dtype": metadata.dtype,
+        "order": metadata.order,
+        "filters": metadata.filters,
+        "compressors": compressors,
+        "chunk_key_encoding": metadata.chunk_key_encoding,
+    }
 
 
 def empty_like(a: Any, **kwargs: Any) -> Array:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
-from zarrpipe._types import JSON, AccessMode, ZarrFormat
+from zarrpipe._types import JSON, AccessMode, StoredFormat
 from zarrpipe.api.creating import create_at, create_at_async, create_group_at
 from zarrpipe.api.place import default_mode, refuse, resolve_place
 from zarrpipe.arrays import Array, ArrayOptions, CreateOptions, NewArray, check_zarr_format, plan_array
-from zarrpipe.errors import NodeNotFoundError
+from zarrpipe.errors import NodeNotFoundError, UnsupportedError
 from zarrpipe.group import Group, node_at
-from zarrpipe.metadata import ArrayMetadata
+from zarrpipe.metadata import AnyArrayMetadata
 from zarrpipe.nodes import NodeAccess, load_array, load_group, load_node, not_found, run
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
@@ -21,27 +21,31 @@ __all__ = ["open", "open_array", "open_array_async", "open_async", "open_group",
 _CREATING = ("a", "w", "w-")
 
 
-def _as_array(metadata: ArrayMetadata, place: StorePath, config: ArrayConfigLike | None) -> Array:
+def _as_array(metadata: AnyArrayMetadata, place: StorePath, config: ArrayConfigLike | None) -> Array:
     return Array(metadata, place, parse_array_config(config))
 
 
-async def _find_array(access: NodeAccess, place: StorePath, mode: AccessMode | None) -> ArrayMetadata | None:
+async def _find_array(
+    access: NodeAccess, place: StorePath, mode: AccessMode | None, zarr_format: StoredFormat | None
+) -> AnyArrayMetadata | None:
     """Return the metadata of the array that is to be opened; None where one is to be created."""
     if mode in ("w", "w-"):
         return None
     try:
-        return await load_array(access, place.path)
+        found = await load_array(access, place.path, zarr_format)
     except NodeNotFoundError:
         # A group in the way is found again by who creates.
         if mode not in _CREATING:
             raise
         return None
+    _check_mode(found.zarr_format, mode)
+    return found
 
 
 def open_array(
     store: Any = None,
     *,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     path: str | None = "",
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
@@ -54,8 +58,9 @@ def open_array(
     ----------
     store : str, Path, Store, StorePath or dict
         Where: a path, a store object, or a dictionary for memory.
-    zarr_format : 3, optional
-        The format of a document that is created.
+    zarr_format : {3, 2, "n5"}, optional
+        The format. By default what is there: v3 is looked for first, then v2, then N5, which is only read; and 3 where
+        something is created.
     path : str
         The path in the store.
     storage_options : mapping, optional
@@ -89,18 +94,17 @@ def open_array(
     >>> zarrpipe.open_array(store, mode="r")[:].tolist()
     [0, 5, 5, 5]
     """
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, mode, storage_options)
-    found = run(place.store, lambda access: _find_array(access, place, mode))
+    found = run(place.store, lambda access: _find_array(access, place, mode, zarr_format))
     if found is not None:
         return _as_array(found, place, config)
-    return create_at(_plan_opened(mode, config, options), place)
+    return create_at(_plan_opened(mode, zarr_format, config, options), place)
 
 
 async def open_array_async(
     store: Any = None,
     *,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     path: str | None = "",
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
@@ -108,32 +112,48 @@ async def open_array_async(
     **options: Unpack[ArrayOptions],
 ) -> Array:
     """`open_array` without blocking the running event loop."""
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, mode, storage_options)
-    found = await _find_array(NodeAccess(place.store, blocking=False), place, mode)
+    found = await _find_array(NodeAccess(place.store, blocking=False), place, mode, zarr_format)
     if found is not None:
         return _as_array(found, place, config)
-    return await create_at_async(_plan_opened(mode, config, options), place)
+    return await create_at_async(_plan_opened(mode, zarr_format, config, options), place)
 
 
-def _plan_opened(mode: AccessMode | None, config: ArrayConfigLike | None, options: ArrayOptions) -> NewArray:
-    planned = CreateOptions(**options, zarr_format=3, config=config)
+def _plan_opened(
+    mode: AccessMode | None, zarr_format: StoredFormat | None, config: ArrayConfigLike | None, options: ArrayOptions
+) -> NewArray:
+    planned = CreateOptions(**options, zarr_format=check_zarr_format(zarr_format), config=config)
     planned["overwrite"] = mode == "w" or options.get("overwrite", False)
     if options.get("data") is None and options.get("dtype") is None:
         planned["dtype"] = "float64"
     return plan_array(planned)
 
 
+def _check_mode(found: StoredFormat, mode: AccessMode | None) -> None:
+    """Raise UnsupportedError if what was found cannot be written and the mode says that it will be.
+
+    Of the modes that say it, "a" is the default of functions that only open, too.
+    """
+    if found == "n5" and mode == "r+":
+        raise UnsupportedError("N5 is only read: mode='r' opens it")
+
+
 async def _open_group(
-    access: NodeAccess, place: StorePath, mode: AccessMode, attributes: Mapping[str, JSON] | None
+    access: NodeAccess,
+    place: StorePath,
+    mode: AccessMode,
+    attributes: Mapping[str, JSON] | None,
+    zarr_format: StoredFormat | None,
 ) -> Group:
     if mode in ("r", "r+", "a"):
         try:
-            return Group(await load_group(access, place.path), place)
+            found = await load_group(access, place.path, zarr_format)
+            _check_mode(found.zarr_format, mode)
+            return Group(found, place)
         except NodeNotFoundError:
             if mode != "a":
                 raise
-    return await create_group_at(access, place, attributes, overwrite=mode == "w")
+    return await create_group_at(access, place, attributes, overwrite=mode == "w", zarr_format=zarr_format)
 
 
 def open_group(
@@ -145,7 +165,7 @@ def open_group(
     path: str | None = None,
     chunk_store: Any = None,
     storage_options: Mapping[str, Any] | None = None,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     meta_array: Any = None,
     attributes: Mapping[str, JSON] | None = None,
     use_consolidated: bool | str | None = None,
@@ -163,8 +183,9 @@ def open_group(
         The path in the store.
     storage_options : mapping, optional
         Not implemented.
-    zarr_format : 3, optional
-        The format of a document that is created.
+    zarr_format : {3, 2, "n5"}, optional
+        The format. By default what is there: v3 is looked for first, then v2, then N5, which is only read; and 3 where
+        something is created.
     attributes : mapping, optional
         Those of a group that is created.
     cache_attrs, synchronizer, chunk_store, meta_array, use_consolidated
@@ -188,9 +209,8 @@ def open_group(
         meta_array=meta_array,
         use_consolidated=use_consolidated,
     )
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, mode, storage_options)
-    return run(place.store, lambda access: _open_group(access, place, mode, attributes))
+    return run(place.store, lambda access: _open_group(access, place, mode, attributes, zarr_format))
 
 
 async def open_group_async(
@@ -199,24 +219,30 @@ async def open_group_async(
     mode: AccessMode = "a",
     path: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     attributes: Mapping[str, JSON] | None = None,
 ) -> Group:
     """`open_group` without blocking the running event loop."""
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, mode, storage_options)
-    return await _open_group(NodeAccess(place.store, blocking=False), place, mode, attributes)
+    return await _open_group(NodeAccess(place.store, blocking=False), place, mode, attributes, zarr_format)
 
 
 async def _open_either(
-    access: NodeAccess, place: StorePath, mode: AccessMode, config: ArrayConfigLike | None, options: Mapping[str, Any]
+    access: NodeAccess,
+    place: StorePath,
+    mode: AccessMode,
+    config: ArrayConfigLike | None,
+    zarr_format: StoredFormat | None,
+    options: Mapping[str, Any],
 ) -> Array | Group:
     attributes = options.get("attributes")
     if unknown := sorted(set(options) - {"attributes"}):
         raise TypeError(f"{unknown[0]}= is for arrays that are created, and these need a shape=")
     if mode in ("r", "r+", "a"):
-        node = await load_node(access, place.path)
-        if isinstance(node, ArrayMetadata):
+        node = await load_node(access, place.path, zarr_format)
+        if node is not None:
+            _check_mode(node.zarr_format, mode)
+        if isinstance(node, AnyArrayMetadata):
             return _as_array(node, place, config)
         if node is not None:
             _check_no_config(config)
@@ -224,7 +250,7 @@ async def _open_either(
         if mode != "a":
             raise not_found(place.store, place.path, "array or group")
     _check_no_config(config)
-    return await create_group_at(access, place, attributes, overwrite=mode == "w")
+    return await create_group_at(access, place, attributes, overwrite=mode == "w", zarr_format=zarr_format)
 
 
 def _check_no_config(config: ArrayConfigLike | None) -> None:
@@ -236,7 +262,7 @@ def open(  # noqa: A001 - zarr-python's name
     store: Any = None,
     *,
     mode: AccessMode | None = None,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     path: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
@@ -250,8 +276,9 @@ def open(  # noqa: A001 - zarr-python's name
         Where: a path, a store object, or a dictionary for memory.
     mode : {"r", "r+", "a", "w", "w-"}, optional
         See `open_array`. By default "r" for a store object that is read-only, else "a".
-    zarr_format : 3, optional
-        The format of a document that is created.
+    zarr_format : {3, 2, "n5"}, optional
+        The format. By default what is there: v3 is looked for first, then v2, then N5, which is only read; and 3 where
+        something is created.
     path : str, optional
         The path in the store.
     storage_options : mapping, optional
@@ -292,16 +319,15 @@ def open(  # noqa: A001 - zarr-python's name
             mode=mode,
             **options,
         )
-    check_zarr_format(zarr_format)
     place, known_mode = resolve_place(store, path, mode, storage_options), mode
-    return run(place.store, lambda access: _open_either(access, place, known_mode, config, options))
+    return run(place.store, lambda access: _open_either(access, place, known_mode, config, zarr_format, options))
 
 
 async def open_async(
     store: Any = None,
     *,
     mode: AccessMode | None = None,
-    zarr_format: ZarrFormat | None = None,
+    zarr_format: StoredFormat | None = None,
     path: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
@@ -319,6 +345,5 @@ async def open_async(
             mode=mode,
             **options,
         )
-    check_zarr_format(zarr_format)
     place = resolve_place(store, path, mode, storage_options)
-    return await _open_either(NodeAccess(place.store, blocking=False), place, mode, config, options)
+    return await _open_either(NodeAccess(place.store, blocking=False), place, mode, config, zarr_format, options)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe._types import ZarrFormat
+from zarrpipe._types import StoredFormat, ZarrFormat
 from zarrpipe.api.filling import create, create_async
 from zarrpipe.api.opening import open as open_node
 from zarrpipe.api.opening import open_async, open_group, open_group_async
@@ -57,8 +57,8 @@ def save_array(
         Where.
     arr : numpy.ndarray
         What.
-    zarr_format : 3, optional
-        The format of the document.
+    zarr_format : {3, 2}, optional
+        The format of the documents, 3 by default.
     path : str, optional
         The path in the store.
     storage_options : mapping, optional
@@ -108,8 +108,8 @@ def save_group(
         Where.
     *args : numpy.ndarray
         Arrays that get the names arr_0, arr_1 and so on.
-    zarr_format : 3, optional
-        The format of the documents.
+    zarr_format : {3, 2}, optional
+        The format of the documents, 3 by default.
     path : str, optional
         The group's path in the store.
     storage_options : mapping, optional
@@ -130,10 +130,12 @@ def save_group(
         group.create_array(name, data=arr)
 
 
-async def save_group_async(store: Any, *args: Any, path: str | None = None, **kwargs: Any) -> None:
+async def save_group_async(
+    store: Any, *args: Any, zarr_format: ZarrFormat | None = None, path: str | None = None, **kwargs: Any
+) -> None:
     """`save_group` without blocking the running event loop."""
     members = _members(args, kwargs)
-    group = await open_group_async(store, mode="w", path=path)
+    group = await open_group_async(store, mode="w", path=path, zarr_format=zarr_format)
     for name, arr in members.items():
         await group.create_array_async(name, data=arr)
 
@@ -164,15 +166,17 @@ def save(
         save_group(store, *args, **common, **kwargs)
 
 
-async def save_async(store: Any, *args: Any, path: str | None = None, **kwargs: Any) -> None:
+async def save_async(
+    store: Any, *args: Any, zarr_format: ZarrFormat | None = None, path: str | None = None, **kwargs: Any
+) -> None:
     """`save` without blocking the running event loop."""
     if len(args) == 1 and not kwargs:
-        await save_array_async(store, args[0], path=path)
+        await save_array_async(store, args[0], path=path, zarr_format=zarr_format)
     else:
-        await save_group_async(store, *args, path=path, **kwargs)
+        await save_group_async(store, *args, path=path, zarr_format=zarr_format, **kwargs)
 
 
-def load(store: Any, path: str | None = None, zarr_format: ZarrFormat | None = None) -> Loaded:
+def load(store: Any, path: str | None = None, zarr_format: StoredFormat | None = None) -> Loaded:
     """Read an array, or all arrays of a group, into memory.
 
     Parameters
@@ -181,8 +185,8 @@ def load(store: Any, path: str | None = None, zarr_format: ZarrFormat | None = N
         Where.
     path : str, optional
         The path in the store.
-    zarr_format : 3, optional
-        The format of the documents.
+    zarr_format : {3, 2, "n5"}, optional
+        The format of the documents; by default what is there.
 
     Returns
     -------
@@ -203,7 +207,7 @@ def _load(node: Array | Group) -> Loaded:
     return {name: _load(member) for name, member in node.members()}
 
 
-async def load_async(store: Any, path: str | None = None, zarr_format: ZarrFormat | None = None) -> Loaded:
+async def load_async(store: Any, path: str | None = None, zarr_format: StoredFormat | None = None) -> Loaded:
     """`load` without blocking the running event loop."""
     return await _load_async(await open_async(store, mode="r", path=path, zarr_format=zarr_format))
 

@@ -1,12 +1,14 @@
 """Arrays: `Array`, which users hold, and the plans of new ones.
 
 `Array` is put together from `facts` (what its metadata say), `chunks` (its chunks one by one) and `array` (reading,
-writing, changing). `new_array` plans new ones, with `chunk_shapes` for their chunks and shards.
+writing, changing). `new_array` plans new ones, with `chunk_shapes` for their chunks and shards, and
+`new_array_v2` for format 2.
 """
 
 from zarrpipe.arrays.array import Array
 from zarrpipe.arrays.chunk_shapes import ChunksLike, ShardsLike
 from zarrpipe.arrays.new_array import (
+    DEFAULT_FILL_VALUE,
     ArrayOptions,
     ChunkKeyEncodingLike,
     CodecLike,
@@ -18,6 +20,7 @@ from zarrpipe.arrays.new_array import (
 )
 
 __all__ = [
+    "DEFAULT_FILL_VALUE",
     "Array",
     "ArrayOptions",
     "ChunkKeyEncodingLike",

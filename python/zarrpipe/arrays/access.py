@@ -18,7 +18,6 @@ from zarrpipe.arrays.indexers import Indexer
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.driver import apply_settings, drive
-from zarrpipe.nodes import check_writable
 
 if TYPE_CHECKING:
     from zarrpipe import _core
@@ -163,7 +162,7 @@ class ArrayAccess(ArrayChunks):
         return result
 
     def _set(self, selection: Any, kind: SelectionKind, value: Any, fields: Fields = None) -> None:
-        check_writable(self.store)
+        self._check_writable()
         apply_settings()
         engine = self._engine
         selected = engine.select(selection, kind, fields, writing=True)
@@ -174,7 +173,7 @@ class ArrayAccess(ArrayChunks):
             engine.write(selected, items)
 
     async def _set_async(self, selection: Any, kind: SelectionKind, value: Any) -> None:
-        check_writable(self.store)
+        self._check_writable()
         apply_settings()
         engine = self._engine
         selected = engine.select(selection, kind, writing=True)

@@ -16,8 +16,8 @@ from zarrpipe.arrays.access import ArrayAccess
 from zarrpipe.arrays.resizing import clear_border, delete_outside
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.errors import ConflictError
-from zarrpipe.metadata import ArrayMetadata
-from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, check_writable, load_array, locked, run
+from zarrpipe.metadata import AnyArrayMetadata, ArrayMetadata
+from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, load_array, locked, run
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
 
 __all__ = ["Array"]
@@ -30,7 +30,7 @@ class Array(ArrayAccess):
 
     Parameters
     ----------
-    metadata : ArrayMetadata
+    metadata : ArrayMetadata, ArrayV2Metadata or N5ArrayMetadata
         The array's document.
     store_path : StorePath
         Where it lies.
@@ -107,7 +107,9 @@ class Array(ArrayAccess):
             lambda access: self._change(access, lambda old: old.update_attributes(change(old.attributes))),
         )
 
-    async def _change(self, access: NodeAccess, change: Callable[[ArrayMetadata], ArrayMetadata]) -> ArrayMetadata:
+    async def _change(
+        self, access: NodeAccess, change: Callable[[AnyArrayMetadata], AnyArrayMetadata]
+    ) -> AnyArrayMetadata:
         """Change the document as it is in the store; returns what it was.
 
         Raises
@@ -115,7 +117,7 @@ class Array(ArrayAccess):
         ConflictError
             Another array lies at the path by now.
         """
-        before: list[ArrayMetadata] = []
+        before: list[AnyArrayMetadata] = []
 
         def checked(node: NodeMetadata) -> NodeMetadata:
             before.append(self._same_array(node))
@@ -124,14 +126,17 @@ class Array(ArrayAccess):
         def written(node: NodeMetadata) -> None:
             self._metadata = self._same_array(node)
 
-        await change_node(access, self.path, checked, written)
+        await change_node(access, self.path, checked, written, self.zarr_format)
         return before[0]
 
-    def _same_array(self, node: NodeMetadata) -> ArrayMetadata:
+    def _same_array(self, node: NodeMetadata) -> AnyArrayMetadata:
         """`node` with this array's data type (the byte order in memory is not in a document), if it is this array's."""
         own = self._metadata
-        if isinstance(node, ArrayMetadata) and len(node.shape) == len(own.shape):
-            resized = replace(own, shape=node.shape, chunk_grid=node.chunk_grid)
+        if isinstance(node, AnyArrayMetadata) and type(node) is type(own) and len(node.shape) == len(own.shape):
+            resized = own.update_shape(node.shape)
+            if isinstance(resized, ArrayMetadata):
+                # A rectilinear grid, too, may have grown since.
+                resized = replace(resized, chunk_grid=node.chunk_grid)
             alike = resized.update_attributes(node.attributes)
             if alike == node and node.chunk_grid.continues(own.chunk_grid):
                 return alike
@@ -162,7 +167,7 @@ class Array(ArrayAccess):
         await self._resize(NodeAccess(self.store, blocking=False), self._parse_new_shape(new_shape))
 
     def _parse_new_shape(self, new_shape: ShapeLike) -> tuple[int, ...]:
-        check_writable(self.store)
+        self._check_writable()
         shape = parse_shapelike(new_shape)
         if len(shape) != self.ndim:
             raise ValueError(f"an array of {self.ndim} axes cannot get a shape of {len(shape)}")
@@ -171,7 +176,7 @@ class Array(ArrayAccess):
     async def _resize(self, access: NodeAccess, new_shape: tuple[int, ...]) -> None:
         async with locked(self._shape_lock, access):
             # Another array object may have resized it.
-            current = self._same_array(await load_array(access, self.path))
+            current = self._same_array(await load_array(access, self.path, self.zarr_format))
             wide_shape = tuple(max(pair) for pair in zip(current.shape, new_shape, strict=True))
             config = ArrayConfig.from_dict({**self._config.to_dict(), "read_missing_chunks": True})
             wide = type(self)(current.update_shape(wide_shape), self._store_path, config, self._given_codecs)
@@ -213,7 +218,7 @@ class Array(ArrayAccess):
         return await self._append(NodeAccess(self.store, blocking=False), items, axis)
 
     def _parse_appended(self, data: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
-        check_writable(self.store)
+        self._check_writable()
         if not -self.ndim <= axis < self.ndim:
             raise ValueError(f"an array of {self.ndim} axes has no axis {axis}")
         axis %= self.ndim
@@ -229,7 +234,7 @@ class Array(ArrayAccess):
 
     async def _append(self, access: NodeAccess, items: npt.NDArray[Any], axis: int) -> tuple[int, ...]:
         # From the shape in the store: of two that append at once, each gets a place of its own.
-        def longer(old: ArrayMetadata) -> ArrayMetadata:
+        def longer(old: AnyArrayMetadata) -> AnyArrayMetadata:
             self._check_appended(items.shape, old.shape, axis)
             new = old.update_shape((*old.shape[:axis], old.shape[axis] + items.shape[axis], *old.shape[axis + 1 :]))
             self._check_shards(new)

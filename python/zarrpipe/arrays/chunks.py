@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from zarrpipe import _core
 from zarrpipe.arrays.chunk_shapes import check_inner_chunks
-from zarrpipe.arrays.facts import ArrayFacts, in_document
+from zarrpipe.arrays.facts import ArrayFacts, in_array_document
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.arrays.stored_chunks import chunk_count, grid_shape, inside, stored_chunks
 from zarrpipe.codecs import compile_chain
@@ -24,9 +24,9 @@ from zarrpipe.codecs.items import bytes_to_items, items_to_bytes
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import apply_settings, drive, sync
 from zarrpipe.errors import SelectionError
-from zarrpipe.metadata import ArrayMetadata, RectilinearChunkGrid, RegularChunkGrid, join_key
+from zarrpipe.metadata import AnyArrayMetadata, RectilinearChunkGrid, RegularChunkGrid, join_key
 from zarrpipe.metadata.chunk_axis import ChunkRuns
-from zarrpipe.nodes import NodeAccess, check_writable, run
+from zarrpipe.nodes import NodeAccess, run
 from zarrpipe.spec import ArrayConfig
 from zarrpipe.stores import core_store
 
@@ -37,7 +37,7 @@ class ArrayChunks(ArrayFacts):
     """The part of `zarrpipe.Array` that has to do with encoded chunks; for the parameters see there."""
 
     # The engine and the metadata that it was made from.
-    _built: tuple[_core.Engine, ArrayMetadata] | None = None
+    _built: tuple[_core.Engine, AnyArrayMetadata] | None = None
 
     @property
     def _engine(self) -> _core.Engine:
@@ -47,7 +47,7 @@ class ArrayChunks(ArrayFacts):
             self._built = built = (self._make_engine(metadata, self._config), metadata)
         return built[0]
 
-    def _make_engine(self, metadata: ArrayMetadata, config: ArrayConfig) -> _core.Engine:
+    def _make_engine(self, metadata: AnyArrayMetadata, config: ArrayConfig) -> _core.Engine:
         encoding: Any = metadata.chunk_key_encoding
         apply_settings()
         grid = metadata.chunk_grid
@@ -63,10 +63,10 @@ class ArrayChunks(ArrayFacts):
             self.dtype,
             write_empty_chunks=config.write_empty_chunks,
             read_missing_chunks=config.read_missing_chunks,
-            order=config.order,
+            order=self.order,
         )
 
-    def _check_shards(self, metadata: ArrayMetadata) -> None:
+    def _check_shards(self, metadata: AnyArrayMetadata) -> None:
         """Raise MetadataError if, of shards of several shapes, one is no whole number of chunks."""
         grid = metadata.chunk_grid
         # Codecs that cannot be parsed say so before anything is asked of their documents.
@@ -74,7 +74,7 @@ class ArrayChunks(ArrayFacts):
             return
         # Of another rank where a codec in front of the shards reshapes: then the chain must say it after all.
         if self._inner_chunks is not None and len(self._inner_chunks) == grid.ndim:
-            with in_document(self.path, "/codecs"):
+            with in_array_document(metadata, self.path, "/codecs"):
                 check_inner_chunks(self._inner_chunks, grid)
 
     @cached_property
@@ -82,10 +82,11 @@ class ArrayChunks(ArrayFacts):
         """Compiles the chain for chunks of a shape."""
         # It does not hold the array, which holds the engine, which holds it: such circles are not collected.
         codecs, path, spec = self.codecs, self.path, self._chunk_spec((1,) * self.ndim)
+        metadata = self._metadata
 
         @lru_cache(maxsize=64)
         def chain_of(chunk_shape: tuple[int, ...]) -> _core.Chain:
-            with in_document(path, "/codecs"):
+            with in_array_document(metadata, path, "/codecs"):
                 return compile_chain(codecs, replace(spec, shape=chunk_shape))
 
         return chain_of
@@ -191,7 +192,7 @@ class ArrayChunks(ArrayFacts):
         ReadOnlyError
             The array was opened for reading only.
         """
-        check_writable(self.store)
+        self._check_writable()
         self._chunk_key(chunk_coords)
         # A copy: the caller's bytes may change while they are written.
         self._finish(self._engine.start_put(chunk_coords, None if data is None else bytes(data)))

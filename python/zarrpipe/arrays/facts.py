@@ -10,22 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zarrpipe._types import MemoryOrder
+from zarrpipe._types import MemoryOrder, StoredFormat
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec
 from zarrpipe.arrays.chunk_shapes import inner_chunks
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.codecs import parse_codecs
+from zarrpipe.codecs import chain_v2, codec_from_numcodecs_config, parse_codecs
 from zarrpipe.display import ArrayInfo
 from zarrpipe.errors import MetadataError, UnsupportedError
-from zarrpipe.metadata import ArrayMetadata, ChunkGrid, RegularChunkGrid, basename, metadata_key
+from zarrpipe.metadata import (
+    AnyArrayMetadata,
+    ArrayV2Metadata,
+    ChunkGrid,
+    RegularChunkGrid,
+    basename,
+    in_document,
+    join_key,
+)
 from zarrpipe.metadata.json import located
+from zarrpipe.nodes import check_writable
 from zarrpipe.spec import ArrayConfig, ArraySpec
 
 if TYPE_CHECKING:
     from zarrpipe.abc.store import Store
     from zarrpipe.stores import StorePath
 
-__all__ = ["ArrayFacts", "in_document"]
+__all__ = ["ArrayFacts", "in_array_document"]
 
 
 class _SeveralShapesError(UnsupportedError, AttributeError):
@@ -33,14 +42,19 @@ class _SeveralShapesError(UnsupportedError, AttributeError):
 
 
 @contextmanager
-def in_document(path: str, at: str) -> Iterator[None]:
-    """Make errors say where in which array's document their cause is."""
-    try:
-        with located(at):
-            yield
-    except (MetadataError, UnsupportedError) as error:
-        error.key = error.key or metadata_key(path)
-        raise
+def in_array_document(metadata: AnyArrayMetadata, path: str, at: str) -> Iterator[None]:
+    """Make errors say where in which array's document their cause is.
+
+    `at` is where a v3 document has it: the others have no list of codecs that a place in a chain could name.
+    """
+    with in_document(join_key(path, metadata.document_name)):
+        try:
+            with located(at):
+                yield
+        except (MetadataError, UnsupportedError) as error:
+            if metadata.zarr_format != 3:
+                error.at = None
+            raise
 
 
 class ArrayFacts:
@@ -48,7 +62,7 @@ class ArrayFacts:
 
     Parameters
     ----------
-    metadata : ArrayMetadata
+    metadata : ArrayMetadata, ArrayV2Metadata or N5ArrayMetadata
         The array's document.
     store_path : StorePath
         Where it lies.
@@ -60,7 +74,7 @@ class ArrayFacts:
 
     def __init__(
         self,
-        metadata: ArrayMetadata,
+        metadata: AnyArrayMetadata,
         store_path: StorePath,
         config: ArrayConfig,
         codecs: tuple[Any, ...] | None = None,
@@ -79,7 +93,7 @@ class ArrayFacts:
     # Where it lies
 
     @property
-    def metadata(self) -> ArrayMetadata:
+    def metadata(self) -> AnyArrayMetadata:
         """The array's document, as it was read or written last."""
         return self._metadata
 
@@ -116,7 +130,17 @@ class ArrayFacts:
     @property
     def read_only(self) -> bool:
         """Whether writes are refused."""
-        return self.store.read_only
+        return self.store.read_only or self.zarr_format == "n5"
+
+    def _check_writable(self) -> None:
+        if self.zarr_format == "n5":
+            raise UnsupportedError("N5 is read only: copy the data into a Zarr array to change them")
+        check_writable(self.store)
+
+    @property
+    def zarr_format(self) -> StoredFormat:
+        """The format of the array's documents."""
+        return self._metadata.zarr_format
 
     # Shape and type
 
@@ -158,8 +182,9 @@ class ArrayFacts:
 
     @property
     def order(self) -> MemoryOrder:
-        """The memory layout of arrays read."""
-        return self._config.order
+        """The memory layout of arrays read: of a v2 array the one that its chunks have."""
+        metadata = self._metadata
+        return metadata.order if isinstance(metadata, ArrayV2Metadata) else self._config.order
 
     # Chunks. The grid is that of what has a key: of shards, where there are shards.
 
@@ -174,7 +199,8 @@ class ArrayFacts:
 
     @cached_property
     def _inner_chunks(self) -> tuple[int, ...] | None:
-        return inner_chunks(self._metadata.codecs)
+        metadata = self._metadata
+        return None if isinstance(metadata, ArrayV2Metadata) else inner_chunks(metadata.codecs)
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -238,8 +264,12 @@ class ArrayFacts:
         """The whole chain, in the order of encoding."""
         if self._given_codecs is not None:
             return self._given_codecs
-        with in_document(self.path, "/codecs"):
-            return parse_codecs(self._metadata.codecs)
+        metadata = self._metadata
+        if isinstance(metadata, ArrayV2Metadata):
+            with in_document(join_key(self.path, metadata.document_name)):
+                return chain_v2(metadata)
+        with in_array_document(metadata, self.path, "/codecs"):
+            return parse_codecs(metadata.codecs)
 
     @property
     def _item_codecs(self) -> tuple[Any, ...]:
@@ -249,21 +279,42 @@ class ArrayFacts:
 
     @property
     def filters(self) -> tuple[Any, ...]:
-        """The array-to-array codecs; with shards, those inside."""
+        """The array-to-array codecs; with shards, those inside. Of a v2 array, what it calls its filters."""
+        if isinstance(self._metadata, ArrayV2Metadata):
+            return tuple(map(codec_from_numcodecs_config, self._metadata.filters or ()))
         return tuple(codec for codec in self._item_codecs if isinstance(codec, ArrayArrayCodec))
 
     @property
     def serializer(self) -> Any:
-        """The array-to-bytes codec; with shards, that inside."""
+        """The array-to-bytes codec; with shards, that inside. None for a v2 array, which names none."""
+        if isinstance(self._metadata, ArrayV2Metadata):
+            return None
         return next(codec for codec in self._item_codecs if isinstance(codec, ArrayBytesCodec))
 
     @property
     def compressors(self) -> tuple[Any, ...]:
-        """The bytes-to-bytes codecs; with shards, those inside."""
+        """The bytes-to-bytes codecs; with shards, those inside. Of a v2 array, its compressor, where it has one."""
+        if isinstance(self._metadata, ArrayV2Metadata):
+            compressor = self._metadata.compressor
+            return () if compressor is None else (codec_from_numcodecs_config(compressor),)
         return tuple(codec for codec in self._item_codecs if isinstance(codec, BytesBytesCodec))
 
+    @property
+    def compressor(self) -> Any:
+        """The compressor of a v2 array; None where it has none.
+
+        Raises
+        ------
+        TypeError
+            The array is of another format: see `compressors`.
+        """
+        if not isinstance(self._metadata, ArrayV2Metadata):
+            raise TypeError("compressor is for arrays of Zarr format 2: see compressors")
+        return next(iter(self.compressors), None)
+
     def _chunk_spec(self, chunk_shape: tuple[int, ...]) -> ArraySpec:
-        data_type, fill_value = self._metadata.data_type, self._metadata.fill_value
+        # In v2 `dtype` has the byte order of what is stored: numcodecs' objects are given arrays in it.
+        data_type, fill_value = self._metadata.dtype, self._metadata.fill_value
         return ArraySpec(chunk_shape, data_type, fill_value, self._config, default_buffer_prototype())
 
     # How it shows itself
@@ -276,12 +327,12 @@ class ArrayFacts:
     @property
     def _data_type_name(self) -> str:
         # NumPy's names say the byte order and the unit, but of what NumPy does not have they say little.
-        name = self._metadata.data_type.to_json(self._metadata.zarr_format)
+        name = self._metadata.data_type.to_json(3)
         return name if isinstance(name, str) and self.dtype.kind in "VWTO" else str(self.dtype)
 
     def _info(self, **counted: int) -> ArrayInfo:
         return ArrayInfo(
-            zarr_format=self._metadata.zarr_format,
+            zarr_format=self.zarr_format,
             data_type=self._data_type_name,
             shape=self.shape,
             chunk_shape=self._shown(self._chunk_grid),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +21,21 @@ from zarrpipe.arrays.chunk_shapes import (
     parse_chunks,
     parse_shards,
 )
+from zarrpipe.arrays.new_array_v2 import default_filters_v2, plan_metadata_v2, refuse_v3_options
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.codecs import codec_documents, compile_chain, evolve_codecs, parse_codecs
+from zarrpipe.codecs import chain_v2, codec_documents, compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.driver import apply_settings
 from zarrpipe.dtypes import HasObjectCodec, ZDType, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
     ArrayMetadata,
+    ArrayV2Metadata,
     ChunkGrid,
     ChunkKeyEncoding,
     DefaultChunkKeyEncoding,
     RegularChunkGrid,
+    V2ChunkKeyEncoding,
     dumps,
     loads,
     parse_chunk_key_encoding,
@@ -44,6 +47,7 @@ from zarrpipe.spec import ArrayConfig, ArrayConfigLike, ArrayConfigParams, Array
 from zarrpipe.stores import StorePath
 
 __all__ = [
+    "DEFAULT_FILL_VALUE",
     "ArrayOptions",
     "ChunkKeyEncodingLike",
     "CodecLike",
@@ -58,6 +62,16 @@ CodecLike: TypeAlias = Any
 """A codec's document, its name, or an object."""
 CodecsLike: TypeAlias = Iterable[CodecLike] | CodecLike | Literal["auto"] | None
 ChunkKeyEncodingLike: TypeAlias = ChunkKeyEncoding | Mapping[str, JSON] | tuple[str, str] | str
+
+
+class _DefaultFillValue:
+    """What stands for a fill value that was not given: None is one, in format 2."""
+
+    def __repr__(self) -> str:
+        return "the data type's zero"
+
+
+DEFAULT_FILL_VALUE: Final = _DefaultFillValue()
 
 
 class ArrayOptions(TypedDict, total=False):
@@ -93,7 +107,7 @@ class NewArray:
 
     Parameters
     ----------
-    metadata : ArrayMetadata
+    metadata : ArrayMetadata or ArrayV2Metadata
         Its document.
     codecs : tuple of codec
         Its chain.
@@ -107,7 +121,7 @@ class NewArray:
 
     def __init__(
         self,
-        metadata: ArrayMetadata,
+        metadata: ArrayMetadata | ArrayV2Metadata,
         codecs: tuple[Any, ...],
         *,
         config: ArrayConfig,
@@ -151,13 +165,31 @@ def plan_array(options: CreateOptions) -> NewArray:
     UnsupportedError
         They ask for what is not implemented.
     """
-    check_zarr_format(options.get("zarr_format"))
+    zarr_format = check_zarr_format(options.get("zarr_format"))
     apply_settings()
-    data, shape, data_type = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
+    data, shape, data_type = _parse_data(
+        options.get("data"), options.get("shape"), options.get("dtype"), zarr_format=zarr_format
+    )
+    plan = _plan_v2 if zarr_format == 2 else _plan_v3
+    metadata, codecs, config = plan(options, shape, data_type)
+    metadata.documents()  # attributes may be no JSON
+    return NewArray(
+        metadata,
+        codecs,
+        config=config,
+        overwrite=options.get("overwrite", False),
+        data=data if options.get("write_data", True) else None,
+    )
+
+
+def _plan_v3(
+    options: CreateOptions, shape: tuple[int, ...], data_type: ZDType[Any, Any]
+) -> tuple[ArrayMetadata, tuple[Any, ...], ArrayConfig]:
     plan_codecs = _plan_parts if options.get("codecs") is None else _plan_chain
     chunk_grid, codecs = plan_codecs(options, shape, data_type)
     fill_value = options.get("fill_value")
-    fill_value = data_type.default_scalar() if fill_value is None else data_type.cast_scalar(fill_value)
+    is_default = fill_value is None or fill_value is DEFAULT_FILL_VALUE
+    fill_value = data_type.default_scalar() if is_default else data_type.cast_scalar(fill_value)
     config = parse_array_config(_parse_config(options.get("config"), options.get("order")))
     chunk_shapes = list(sample_chunk_shapes(chunk_grid, shape))
     spec = ArraySpec(chunk_shapes[0], data_type, fill_value, config, default_buffer_prototype())
@@ -170,20 +202,40 @@ def plan_array(options: CreateOptions) -> NewArray:
         shape=shape,
         data_type=data_type,
         chunk_grid=chunk_grid,
-        chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding")),
+        chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding"), DefaultChunkKeyEncoding()),
         fill_value=fill_value,
         codecs=_documents(codecs),
         attributes=dict(options.get("attributes") or {}),
         dimension_names=dimension_names,
     )
-    metadata.to_bytes()  # attributes may be no JSON
-    return NewArray(
-        metadata,
-        codecs,
-        config=config,
-        overwrite=options.get("overwrite", False),
-        data=data if options.get("write_data", True) else None,
+    return metadata, codecs, config
+
+
+def _plan_v2(
+    options: CreateOptions, shape: tuple[int, ...], data_type: ZDType[Any, Any]
+) -> tuple[ArrayV2Metadata, tuple[Any, ...], ArrayConfig]:
+    refuse_v3_options(options)
+    # The order is one of the document here: of what is stored, and so of what is read.
+    config = parse_array_config(options.get("config"))
+    grid = parse_chunks(options.get("chunks", "auto"), shape, data_type.to_native_dtype().itemsize)
+    if not isinstance(grid, RegularChunkGrid):
+        raise ValueError("arrays of Zarr format 2 have chunks of one shape")  # noqa: TRY004 - it is of the right type
+    fill_value = options.get("fill_value", DEFAULT_FILL_VALUE)
+    metadata = plan_metadata_v2(
+        data_type,
+        shape=shape,
+        chunks=grid.chunk_shape,
+        filters=_parse_list(options.get("filters", "auto"), default_filters_v2(data_type)),
+        compressors=_parse_list(options.get("compressors", "auto"), ({"id": "zstd", "level": 0},)),
+        chunk_key_encoding=_parse_chunk_key_encoding(options.get("chunk_key_encoding"), V2ChunkKeyEncoding()),
+        order=options.get("order") or config.order,
+        fill_value=data_type.default_scalar() if fill_value is DEFAULT_FILL_VALUE else fill_value,
+        attributes=dict(options.get("attributes") or {}),
     )
+    codecs = chain_v2(metadata)
+    spec = ArraySpec(grid.chunk_shape, data_type, metadata.fill_value, config, default_buffer_prototype())
+    compile_chain(codecs, spec)
+    return metadata, codecs, config
 
 
 def _documents(codecs: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
@@ -192,32 +244,46 @@ def _documents(codecs: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
     return tuple(document["codecs"])
 
 
-def check_zarr_format(zarr_format: object) -> None:
-    """Raise UnsupportedError or ValueError unless documents of this format can be written."""
+def check_zarr_format(zarr_format: object) -> ZarrFormat:
+    """Return the format in which documents are written, 3 by default.
+
+    Raises
+    ------
+    UnsupportedError
+        It is N5, which is only read.
+    ValueError
+        It is none.
+    """
+    if zarr_format is None or zarr_format == 3:
+        return 3
     if zarr_format == 2:
-        raise UnsupportedError("arrays of Zarr format 2 are not implemented yet")
-    if zarr_format not in (3, None):
-        raise ValueError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+        return 2
+    if zarr_format == "n5":
+        raise UnsupportedError("N5 is only read: mode='r' opens it")
+    raise ValueError(f"zarr_format is 2 or 3, not {zarr_format!r}")
 
 
 def _parse_data(
-    data: npt.ArrayLike | None, shape: ShapeLike | None, dtype: ZDTypeLike | None
+    data: npt.ArrayLike | None, shape: ShapeLike | None, dtype: ZDTypeLike | None, *, zarr_format: ZarrFormat
 ) -> tuple[npt.NDArray[Any] | None, tuple[int, ...], ZDType[Any, Any]]:
     if data is None:
         if shape is None or dtype is None:
             missing = "shape" if shape is None else "dtype"
             raise ValueError(f"an array is made from data, or from shape and dtype: {missing} is missing")
-        return None, parse_shapelike(shape), _native(parse_dtype(dtype))
+        return None, parse_shapelike(shape), _parse_dtype(dtype, zarr_format)
     if shape is not None or dtype is not None:
         raise ValueError("the shape and the data type are those of the data: do not give them beside it")
     items = np.asarray(data)
-    return items, items.shape, _native(parse_dtype(items.dtype))
+    return items, items.shape, _parse_dtype(items.dtype, zarr_format)
 
 
-def _native(data_type: ZDType[Any, Any]) -> ZDType[Any, Any]:
-    """Return the data type in the host's byte order, as it will be when the array is opened: a document has none."""
-    dtype: np.dtype[Any] = data_type.to_native_dtype()
-    return data_type if dtype.isnative else type(data_type).from_native_dtype(dtype.newbyteorder("="))
+def _parse_dtype(dtype: ZDTypeLike, zarr_format: ZarrFormat) -> ZDType[Any, Any]:
+    data_type = parse_dtype(dtype, zarr_format=zarr_format)
+    native: np.dtype[Any] = data_type.to_native_dtype()
+    if zarr_format == 2 or native.isnative:
+        return data_type
+    # As it will be when the array is opened: documents of format 3 have no byte order.
+    return type(data_type).from_native_dtype(native.newbyteorder("="))
 
 
 def _parse_list(codecs: CodecsLike, default: tuple[CodecLike, ...]) -> tuple[CodecLike, ...]:
@@ -295,10 +361,10 @@ def _plan_chain(
     return parse_chunks(chunks, shape, item_nbytes), codecs
 
 
-def _parse_chunk_key_encoding(encoding: ChunkKeyEncodingLike | None) -> ChunkKeyEncoding:
+def _parse_chunk_key_encoding(encoding: ChunkKeyEncodingLike | None, default: ChunkKeyEncoding) -> ChunkKeyEncoding:
     """Return an encoding, also from ("default", "/") and {"name": "v2", "separator": "."}, as in zarr-python."""
     if encoding is None:
-        return DefaultChunkKeyEncoding()
+        return default
     if isinstance(encoding, tuple):
         name, separator = encoding
         return parse_chunk_key_encoding({"name": name, "configuration": {"separator": separator}})

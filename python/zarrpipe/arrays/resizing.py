@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zarrpipe.arrays.stored_chunks import grid_shape, is_inside, stored_chunks
-from zarrpipe.metadata import ArrayMetadata, ChunkGrid, join_key
+from zarrpipe.metadata import AnyArrayMetadata, ChunkGrid, join_key
 from zarrpipe.nodes import NodeAccess
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _within(span: tuple[int, int], extent: int) -> tuple[int, int]:
 
 
 async def clear_border(
-    metadata: ArrayMetadata,
+    metadata: AnyArrayMetadata,
     new_shape: tuple[int, ...],
     read: Callable[[Selection], Awaitable[npt.NDArray[Any]]],
     write: Callable[[Selection, npt.NDArray[Any]], Awaitable[None]],
@@ -75,16 +75,18 @@ async def clear_border(
 
     Parameters
     ----------
-    metadata : ArrayMetadata
+    metadata : AnyArrayMetadata
         The array's, before.
     new_shape : tuple of int
         Its shape after.
     read, write : callable
         From and to an array of the larger extents.
     """
+    data_type, value = metadata.data_type, metadata.fill_value
     # Item by item: NumPy would take bytes for an array of their own kind, without the zeros at the end.
-    fill = np.empty((), dtype=metadata.data_type.to_native_dtype())
-    fill[()] = metadata.fill_value
+    fill = np.empty((), dtype=data_type.to_native_dtype())
+    # v2 has arrays without a fill value, which read as the data type's own.
+    fill[()] = data_type.default_scalar() if value is None else value
     for region in border_regions(metadata.shape, new_shape, metadata.chunk_grid):
         items = await read(region)
         # What is clean, or not stored, is not written.
@@ -99,7 +101,7 @@ def _is_all(items: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
     return items.tobytes() == fill.tobytes() * items.size
 
 
-async def delete_outside(access: NodeAccess, path: str, metadata: ArrayMetadata, new_shape: tuple[int, ...]) -> None:
+async def delete_outside(access: NodeAccess, path: str, metadata: AnyArrayMetadata, new_shape: tuple[int, ...]) -> None:
     """Delete the chunks that are wholly outside of the new shape, or were of the old one.
 
     Parameters
@@ -108,7 +110,7 @@ async def delete_outside(access: NodeAccess, path: str, metadata: ArrayMetadata,
         The store.
     path : str
         The array's path.
-    metadata : ArrayMetadata
+    metadata : AnyArrayMetadata
         The array's, before.
     new_shape : tuple of int
         Its shape after.

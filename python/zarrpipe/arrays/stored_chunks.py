@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
 
-from zarrpipe.metadata import ArrayMetadata, join_key
+from zarrpipe.metadata import AnyArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess
 
 __all__ = ["chunk_count", "grid_shape", "inside", "is_inside", "stored_chunks"]
 
 
-def grid_shape(metadata: ArrayMetadata) -> tuple[int, ...]:
+def grid_shape(metadata: AnyArrayMetadata) -> tuple[int, ...]:
     """How many chunks there are along each axis."""
     return metadata.chunk_grid.grid_shape(metadata.shape)
 
 
-async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) -> list[tuple[int, ...]]:
+async def stored_chunks(access: NodeAccess, path: str, metadata: AnyArrayMetadata) -> list[tuple[int, ...]]:
     """Return the coordinates of the chunks that are stored, those outside of the array too where the store can list.
 
     Parameters
@@ -30,7 +30,7 @@ async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) 
         The store.
     path : str
         The array's path.
-    metadata : ArrayMetadata
+    metadata : AnyArrayMetadata
         The array's.
     """
     if access.store.supports_listing:
@@ -39,7 +39,7 @@ async def stored_chunks(access: NodeAccess, path: str, metadata: ArrayMetadata) 
     return [at for at in coords if await access.exists(join_key(path, metadata.encode_chunk_key(at)))]
 
 
-def _parse_keys(keys: list[str], path: str, metadata: ArrayMetadata) -> Iterator[tuple[int, ...]]:
+def _parse_keys(keys: list[str], path: str, metadata: AnyArrayMetadata) -> Iterator[tuple[int, ...]]:
     start = len(join_key(path, ""))
     for key in keys:
         with suppress(ValueError):  # the document, or something else that lies there
@@ -55,12 +55,12 @@ def is_inside(coords: tuple[int, ...], grid: tuple[int, ...]) -> bool:
     return all(at < count for at, count in zip(coords, grid, strict=True))
 
 
-def inside(coords: list[tuple[int, ...]], metadata: ArrayMetadata) -> list[tuple[int, ...]]:
+def inside(coords: list[tuple[int, ...]], metadata: AnyArrayMetadata) -> list[tuple[int, ...]]:
     """Those of these chunks that are inside of the array."""
     grid = grid_shape(metadata)
     return [at for at in coords if is_inside(at, grid)]
 
 
-def chunk_count(metadata: ArrayMetadata) -> int:
+def chunk_count(metadata: AnyArrayMetadata) -> int:
     """How many chunks the array has, stored or not."""
     return math.prod(grid_shape(metadata))

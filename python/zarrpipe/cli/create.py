@@ -15,6 +15,7 @@ import zarrpipe
 from zarrpipe.arrays.chunk_shapes import inner_chunks
 from zarrpipe.cli.slabs import slices, write_unit
 from zarrpipe.cli.sources import Source, ZarrSource
+from zarrpipe.codecs import codec_documents
 from zarrpipe.progress import Progress, Tracked
 
 if TYPE_CHECKING:
@@ -92,15 +93,15 @@ def _create(path: Path, source: Source, layout: Layout) -> Array:
     if isinstance(source, ZarrSource):
         # NumPy has one type for all that are objects.
         options["dtype"] = source.array.metadata.data_type
-        document: dict[str, Any] = source.array.metadata.to_dict()
         options["attributes"] = dict(source.array.attrs)
-        options["dimension_names"] = document.get("dimension_names")
+        options["dimension_names"] = source.array.metadata.dimension_names
         options["fill_value"] = source.array.fill_value
         if chunks is None and shards is None:
-            grid, inner = source.array.metadata.chunk_grid, inner_chunks(document["codecs"])
+            grid, inner = source.array.metadata.chunk_grid, inner_chunks(codec_documents(source.array.codecs))
             chunks, shards = (grid, None) if inner is None else (inner, grid)
-        if codecs is None:
-            codecs = _inner_chain(document["codecs"])
+        if codecs is None and source.array.zarr_format != "n5":
+            # Of v2 too: the chain is the same in v3. Blocks of N5 have headers, which chunks of Zarr need not.
+            codecs = _inner_chain(codec_documents(source.array.codecs))
     if codecs is None:
         options.update(chunks=chunks or "auto", shards=shards)
     elif shards is None:

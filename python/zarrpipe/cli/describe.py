@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import zarrpipe
 from zarrpipe.arrays.chunk_shapes import inner_chunks
+from zarrpipe.codecs import codec_documents
 
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array
@@ -26,18 +27,19 @@ def describe(node: Array | Group) -> dict[str, Any]:
 
 def describe_array(array: Array) -> dict[str, Any]:
     """Describe an array, with the specification's names where it has them."""
-    document: dict[str, Any] = array.metadata.to_dict()
-    stored, inner = array.nbytes_stored(), inner_chunks(array.metadata.codecs)
+    metadata: Any = array.metadata
+    fill_value, codecs = metadata.fill_value, codec_documents(array.codecs)
+    stored, inner = array.nbytes_stored(), inner_chunks(codecs)
     return {
         "node_type": "array",
-        "zarr_format": document["zarr_format"],
+        "zarr_format": array.zarr_format,
         "shape": list(array.shape),
-        "data_type": document["data_type"],
-        "chunks": _lengths(array.metadata.chunk_grid) if inner is None else list(inner),
-        "shards": None if inner is None else _lengths(array.metadata.chunk_grid),
-        "dimension_names": document.get("dimension_names"),
-        "codecs": document["codecs"],
-        "fill_value": document["fill_value"],
+        "data_type": _written_type(array),
+        "chunks": _lengths(metadata.chunk_grid) if inner is None else list(inner),
+        "shards": None if inner is None else _lengths(metadata.chunk_grid),
+        "dimension_names": _as_list(metadata.dimension_names),
+        "codecs": codecs,
+        "fill_value": None if fill_value is None else metadata.data_type.to_json_scalar(fill_value, zarr_format=3),
         "attributes": dict(array.attrs),
         "nbytes": array.nbytes,
         "nbytes_stored": stored,
@@ -51,6 +53,17 @@ def _lengths(grid: ChunkGrid) -> list[Any]:
     return shapes
 
 
+def _written_type(array: Array) -> Any:
+    """Return the data type as the array's format writes it."""
+    if array.zarr_format == 2:
+        return array.metadata.to_dict()["dtype"]
+    return array.metadata.data_type.to_json(3)
+
+
+def _as_list(names: tuple[str | None, ...] | None) -> list[str | None] | None:
+    return None if names is None else list(names)
+
+
 def describe_tree(group: Group) -> dict[str, Any]:
     """Describe a group with everything under it; arrays by what their metadata says, without looking at chunks."""
     members = {}
@@ -61,6 +74,6 @@ def describe_tree(group: Group) -> dict[str, Any]:
             members[name] = {
                 "node_type": "array",
                 "shape": list(node.shape),
-                "data_type": node.metadata.to_dict()["data_type"],
+                "data_type": _written_type(node),
             }
     return {"node_type": "group", "members": members}

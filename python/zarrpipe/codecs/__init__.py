@@ -6,6 +6,7 @@ from zarrpipe.codecs.buffer_codec import get_codec
 from zarrpipe.codecs.bytes import BytesCodec
 from zarrpipe.codecs.cast_value import CastValue
 from zarrpipe.codecs.chain import codec_documents, compile_chain, evolve_codecs, parse_codec, parse_codecs
+from zarrpipe.codecs.chain_v2 import chain_v2, codec_from_numcodecs_config, to_numcodecs_config
 from zarrpipe.codecs.conditional import ConditionalCodec
 from zarrpipe.codecs.crc32c import Crc32cCodec
 from zarrpipe.codecs.gzip import GzipCodec
@@ -42,7 +43,9 @@ __all__ = [
     "VLenV2Codec",
     "ZfpCodec",
     "ZstdCodec",
+    "chain_v2",
     "codec_documents",
+    "codec_from_numcodecs_config",
     "compile_chain",
     "evolve_codecs",
     "get_codec",
@@ -50,5 +53,6 @@ __all__ = [
     "parse_codec",
     "parse_codecs",
     "register_codec",
+    "to_numcodecs_config",
     "unregister_codec",
 ]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from zarrpipe._types import JSON
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BaseCodec, BytesBytesCodec
-from zarrpipe.codecs.items import native_dtype, variable_content
+from zarrpipe.codecs.items import variable_content
 from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import CodecError, MetadataError
 from zarrpipe.metadata.extension import parse_extension
@@ -188,7 +188,8 @@ class _Numcodecs(BaseCodec[Any, Any]):
 
     def _decoded_items(self, data: Any, spec: ArraySpec) -> NDBuffer:
         """Decode to the items of a chunk; what comes out has no shape, and often no data type."""
-        dtype = native_dtype(spec)
+        # In the byte order of the spec, which v2 sets: numcodecs' codecs are given arrays in it.
+        dtype: np.dtype[Any] = spec.dtype.to_native_dtype()
         items = np.ascontiguousarray(self.codec.decode(data))
         if items.dtype != dtype and variable_content(spec.dtype):
             items = items.astype(dtype)
@@ -230,7 +231,7 @@ class NumcodecsArrayArray(_Numcodecs, ArrayArrayCodec):
 
     def resolve_metadata(self, chunk_spec: ArraySpec) -> ArraySpec:
         # Only the codec knows what it makes of an array: it is shown one.
-        sample = np.zeros(chunk_spec.shape, dtype=native_dtype(chunk_spec))
+        sample = np.zeros(chunk_spec.shape, dtype=chunk_spec.dtype.to_native_dtype())
         if variable_content(chunk_spec.dtype):
             sample = np.full(chunk_spec.shape, "", dtype=object)
         encoded = np.asarray(self.codec.encode(sample))

@@ -16,15 +16,17 @@ from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.extension import parse_extension
 from zarrpipe.metadata.grid import ChunkGrid, RegularChunkGrid, parse_chunk_grid, parse_lengths
 from zarrpipe.metadata.group import check_format_and_type, parse_attributes, parse_extra_fields
-from zarrpipe.metadata.json import dumps, loads, located, pointer
+from zarrpipe.metadata.json import dumps, in_document, loads, located, pointer
 from zarrpipe.metadata.keys import ChunkKeyEncoding, DefaultChunkKeyEncoding, parse_chunk_key_encoding
+from zarrpipe.metadata.nodes import ZARR_JSON
 
-__all__ = ["ArrayMetadata", "parse_codecs"]
+__all__ = ["MAX_NDIM", "ArrayMetadata", "parse_codecs"]
 
 _MANDATORY = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
 _KNOWN = frozenset({"zarr_format", "node_type", *_MANDATORY, "attributes", "dimension_names", "storage_transformers"})
-# NumPy arrays have no more axes.
-_MAX_NDIM = 64
+
+MAX_NDIM = 64
+"""NumPy arrays have no more axes."""
 
 
 def parse_codecs(data: object) -> tuple[dict[str, JSON], ...]:
@@ -138,13 +140,14 @@ class ArrayMetadata(Metadata):
 
     zarr_format: ClassVar[Literal[3]] = 3
     node_type: ClassVar[Literal["array"]] = "array"
+    document_name: ClassVar[str] = ZARR_JSON
 
     def __post_init__(self) -> None:
         # A parsed document and arguments go through the same checks. The class is frozen.
         with located("/shape"):
             shape = parse_lengths(self.shape, what="a shape", least=0)
-            if len(shape) > _MAX_NDIM:
-                raise UnsupportedError(f"arrays of more than {_MAX_NDIM} axes are not implemented")
+            if len(shape) > MAX_NDIM:
+                raise UnsupportedError(f"arrays of more than {MAX_NDIM} axes are not implemented")
         with located("/data_type"):
             data_type = parse_dtype(self.data_type)
         with located("/chunk_grid"):
@@ -205,11 +208,8 @@ class ArrayMetadata(Metadata):
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, *, key: str | None = None) -> Self:
         """Return the array of a document's bytes; `key`, where they lie, is for the message."""
-        try:
+        with in_document(key):
             return cls.from_dict(loads(data))
-        except (MetadataError, UnsupportedError) as error:
-            error.key = error.key or key
-            raise
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the document, without short-hands and `must_understand`, so that v3.0 readers take it."""
@@ -233,6 +233,10 @@ class ArrayMetadata(Metadata):
     def to_bytes(self) -> bytes:
         """Return the document's bytes: the same for the same array."""
         return dumps(self.to_dict())
+
+    def documents(self) -> dict[str, bytes]:
+        """Return the documents by name: the one."""
+        return {self.document_name: self.to_bytes()}
 
     # By the document: a NaN as fill value equals itself there, and -0.0 does not equal 0.0.
 

@@ -13,7 +13,8 @@ from zarrpipe._types import JSON, NodeType
 from zarrpipe.abc.metadata import Metadata
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.extension import may_be_ignored
-from zarrpipe.metadata.json import dumps, loads, located, pointer
+from zarrpipe.metadata.json import dumps, in_document, loads, located, pointer
+from zarrpipe.metadata.nodes import ZARR_JSON
 
 __all__ = ["GroupMetadata", "check_format_and_type", "parse_attributes", "parse_extra_fields", "parse_node_type"]
 
@@ -111,6 +112,7 @@ class GroupMetadata(Metadata):
 
     zarr_format: ClassVar[Literal[3]] = 3
     node_type: ClassVar[Literal["group"]] = "group"
+    document_name: ClassVar[str] = ZARR_JSON
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attributes", parse_attributes(self.attributes))
@@ -144,11 +146,8 @@ class GroupMetadata(Metadata):
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, *, key: str | None = None) -> Self:
         """Return the group of a document's bytes; `key`, where they lie, is for the message."""
-        try:
+        with in_document(key):
             return cls.from_dict(loads(data))
-        except MetadataError as error:
-            error.key = error.key or key
-            raise
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the document."""
@@ -164,6 +163,10 @@ class GroupMetadata(Metadata):
     def to_bytes(self) -> bytes:
         """Return the document's bytes: the same for the same group."""
         return dumps(self.to_dict())
+
+    def documents(self) -> dict[str, bytes]:
+        """Return the documents by name: the one."""
+        return {self.document_name: self.to_bytes()}
 
     def update_attributes(self, attributes: dict[str, JSON]) -> Self:
         """Return the group with these attributes in place of its own."""

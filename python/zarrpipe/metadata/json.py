@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from zarrpipe._types import JSON
 from zarrpipe.errors import MetadataError, UnsupportedError
 
-__all__ = ["MAX_DEPTH", "dumps", "loads", "located", "pointer"]
+__all__ = ["MAX_DEPTH", "dumps", "in_document", "loads", "located", "pointer"]
 
 MAX_DEPTH: Final = 128
 """Objects and arrays inside each other, at most."""
@@ -37,13 +37,25 @@ def located(at: str) -> Iterator[None]:
         raise
 
 
-def loads(data: bytes | bytearray | memoryview) -> dict[str, JSON]:
+@contextmanager
+def in_document(key: str | None) -> Iterator[None]:
+    """Make errors from inside name the key of the document, unless they name one already."""
+    try:
+        yield
+    except (MetadataError, UnsupportedError) as error:
+        error.key = error.key or key
+        raise
+
+
+def loads(data: bytes | bytearray | memoryview, *, allow_nan: bool = False) -> dict[str, JSON]:
     """Return the one object that a document holds.
 
     Parameters
     ----------
     data : bytes-like
         UTF-8 text.
+    allow_nan : bool
+        Whether NaN and Infinity may stand where JSON has numbers, as writers of v2 attributes have always put them.
 
     Raises
     ------
@@ -55,7 +67,7 @@ def loads(data: bytes | bytearray | memoryview) -> dict[str, JSON]:
         document = json.loads(
             bytes(data).decode("utf-8"),
             object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
+            parse_constant=float if allow_nan else _refuse_constant,
             parse_float=_finite,
         )
     except MetadataError:
@@ -115,8 +127,15 @@ def _kind(value: object) -> str:
     return names.get(type(value), "an array")
 
 
-def dumps(document: Mapping[str, JSON]) -> bytes:
+def dumps(document: Mapping[str, JSON], *, allow_nan: bool = False) -> bytes:
     """Return a document as bytes: the same bytes for the same document.
+
+    Parameters
+    ----------
+    document : mapping
+        The document.
+    allow_nan : bool
+        Whether it may hold NaN and infinities: see `loads`.
 
     Raises
     ------
@@ -125,7 +144,7 @@ def dumps(document: Mapping[str, JSON]) -> bytes:
     """
     try:
         # ASCII: a lone surrogate, which JSON can escape, has no UTF-8 form.
-        return json.dumps(document, indent=2, allow_nan=False, default=_plain).encode("ascii")
+        return json.dumps(document, indent=2, allow_nan=allow_nan, default=_plain).encode("ascii")
     except (ValueError, TypeError, RecursionError) as error:
         raise MetadataError(f"the document cannot be written as JSON: {error}") from error
 

@@ -17,7 +17,14 @@ from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.extension import check_fields, parse_extension
 from zarrpipe.metadata.json import located
 
-__all__ = ["ChunkKeyEncoding", "DefaultChunkKeyEncoding", "Separator", "V2ChunkKeyEncoding", "parse_chunk_key_encoding"]
+__all__ = [
+    "ChunkKeyEncoding",
+    "DefaultChunkKeyEncoding",
+    "N5ChunkKeyEncoding",
+    "Separator",
+    "V2ChunkKeyEncoding",
+    "parse_chunk_key_encoding",
+]
 
 Separator = Literal["/", "."]
 
@@ -140,6 +147,27 @@ class V2ChunkKeyEncoding(ChunkKeyEncoding):
     def decode_chunk_key(self, chunk_key: str) -> tuple[int, ...]:
         # "0" is the key of a scalar's chunk too: the array's rank tells which.
         return self._coordinates(chunk_key, chunk_key)
+
+
+@dataclass(frozen=True)
+class N5ChunkKeyEncoding(ChunkKeyEncoding):
+    """``2/1`` for the chunk (1, 2): N5 counts axes from the other end. It is in no v3 document.
+
+    Examples
+    --------
+    >>> N5ChunkKeyEncoding().encode_chunk_key((1, 2)), N5ChunkKeyEncoding().decode_chunk_key("2/1")
+    ('2/1', (1, 2))
+    """
+
+    separator: Separator = "/"
+
+    name: ClassVar[str] = "n5"
+
+    def encode_chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
+        return self.separator.join(map(str, chunk_coords[::-1]))
+
+    def decode_chunk_key(self, chunk_key: str) -> tuple[int, ...]:
+        return self._coordinates(chunk_key, chunk_key)[::-1]
 
 
 _ENCODINGS: dict[str, type[ChunkKeyEncoding]] = {

@@ -9,10 +9,38 @@ from typing import Final
 
 from zarrpipe.errors import MetadataError
 
-__all__ = ["ZARR_JSON", "basename", "check_node_name", "join_key", "metadata_key", "normalize_path", "parent_paths"]
+__all__ = [
+    "ATTRIBUTES_JSON",
+    "ZARRAY",
+    "ZARR_JSON",
+    "ZATTRS",
+    "ZGROUP",
+    "basename",
+    "check_node_name",
+    "is_document",
+    "join_key",
+    "metadata_key",
+    "normalize_path",
+    "parent_paths",
+]
 
 ZARR_JSON: Final = "zarr.json"
 """The name of a node's document."""
+
+ZARRAY: Final = ".zarray"
+ZGROUP: Final = ".zgroup"
+ZATTRS: Final = ".zattrs"
+"""The names of the documents of a v2 node."""
+
+ATTRIBUTES_JSON: Final = "attributes.json"
+"""The name of an N5 node's document."""
+
+_DOCUMENTS = frozenset({ZARR_JSON, ZARRAY, ZGROUP, ZATTRS, ".zmetadata", ATTRIBUTES_JSON})
+
+
+def is_document(name: str) -> bool:
+    """Whether a name is that of a document of a node, in whichever format."""
+    return name in _DOCUMENTS
 
 
 def check_node_name(name: str) -> str:

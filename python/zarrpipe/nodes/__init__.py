@@ -3,12 +3,14 @@
 from zarrpipe.nodes.access import NodeAccess, run
 from zarrpipe.nodes.attributes import Attributes
 from zarrpipe.nodes.documents import (
+    Formats,
     NodeMetadata,
     change_node,
     check_free,
     check_writable,
     create_node,
     delete_node,
+    group_metadata,
     load_array,
     load_group,
     load_node,
@@ -18,6 +20,7 @@ from zarrpipe.nodes.locks import locked
 
 __all__ = [
     "Attributes",
+    "Formats",
     "NodeAccess",
     "NodeMetadata",
     "change_node",
@@ -25,6 +28,7 @@ __all__ = [
     "check_writable",
     "create_node",
     "delete_node",
+    "group_metadata",
     "load_array",
     "load_group",
     "load_node",

@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, Literal, TypeAlias
 
+from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.store import Store
-from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
+from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
 from zarrpipe.metadata import (
-    ArrayMetadata,
+    ATTRIBUTES_JSON,
+    ZARR_JSON,
+    ZARRAY,
+    ZATTRS,
+    ZGROUP,
+    AnyArrayMetadata,
+    AnyGroupMetadata,
+    ArrayV2Metadata,
     GroupMetadata,
+    GroupV2Metadata,
+    N5GroupMetadata,
     join_key,
     metadata_key,
     parent_paths,
+    parse_n5,
     parse_node,
 )
 from zarrpipe.nodes.access import NodeAccess
 from zarrpipe.nodes.locks import acquire_async, lock_named
 
 __all__ = [
+    "Formats",
     "NodeMetadata",
     "change_node",
     "check_free",
     "check_writable",
     "create_node",
     "delete_node",
+    "group_metadata",
     "load_array",
     "load_group",
     "load_node",
     "not_found",
 ]
 
-NodeMetadata = ArrayMetadata | GroupMetadata
+NodeMetadata: TypeAlias = AnyArrayMetadata | AnyGroupMetadata
+
+Formats: TypeAlias = StoredFormat | Literal["zarr"] | None
+"""Where to look for a node: in one format, in those of Zarr, or in all."""
+
+# What makes a key's folder a node, by its being there.
+_DOCUMENTS: Final = (ZARR_JSON, ZARRAY, ZGROUP)
 
 
 async def _get_document(access: NodeAccess, key: str) -> bytes | None:
@@ -44,23 +65,63 @@ async def _get_document(access: NodeAccess, key: str) -> bytes | None:
         raise
 
 
-async def load_node(access: NodeAccess, path: str) -> NodeMetadata | None:
+async def _load_v3(access: NodeAccess, path: str) -> NodeMetadata | None:
+    key = metadata_key(path)
+    data = await _get_document(access, key)
+    return None if data is None else parse_node(data, key=key)
+
+
+async def _load_v2(access: NodeAccess, path: str) -> NodeMetadata | None:
+    for name, parse in ((ZARRAY, ArrayV2Metadata.from_bytes), (ZGROUP, GroupV2Metadata.from_bytes)):
+        data = await _get_document(access, join_key(path, name))
+        if data is not None:
+            return parse(data, await access.get(join_key(path, ZATTRS)), path=path)
+    return None
+
+
+async def _load_n5(access: NodeAccess, path: str, *, marked: bool) -> NodeMetadata | None:
+    """With `marked`, only what says that it is N5: else any folder that is not empty is a group."""
+    data = await _get_document(access, join_key(path, ATTRIBUTES_JSON))
+    if data is not None:
+        return parse_n5(data, path=path, marked=marked)
+    return None if marked or await access.is_empty(path) else N5GroupMetadata()
+
+
+_Loader: TypeAlias = Callable[[NodeAccess, str], Awaitable[NodeMetadata | None]]
+
+# In the order of asking: v3 first, so that it costs one request.
+_LOADERS: Final[dict[Formats, tuple[_Loader, ...]]] = {
+    3: (_load_v3,),
+    2: (_load_v2,),
+    "n5": (partial(_load_n5, marked=False),),
+    "zarr": (_load_v3, _load_v2),
+    None: (_load_v3, _load_v2, partial(_load_n5, marked=True)),
+}
+
+
+async def load_node(access: NodeAccess, path: str, formats: Formats = None) -> NodeMetadata | None:
     """Return the metadata of the node at a path; None if there is none.
+
+    Parameters
+    ----------
+    access : NodeAccess
+        The store.
+    path : str
+        The node's path, normalised.
+    formats : {2, 3, "n5", "zarr"}, optional
+        Where to look; None for v3, v2 and N5, one after the other.
 
     Raises
     ------
     MetadataError
         The document is not valid.
     UnsupportedError
-        It names what is not implemented; or the node is of format 2.
+        It names what is not implemented.
     """
-    key = metadata_key(path)
-    data = await _get_document(access, key)
-    if data is not None:
-        return parse_node(data, key=key)
-    for name in (".zarray", ".zgroup"):
-        if await _get_document(access, join_key(path, name)) is not None:
-            raise UnsupportedError("nodes of Zarr format 2 are not implemented yet", key=join_key(path, name))
+    for load in _LOADERS[formats]:
+        node = await load(access, path)
+        if node is not None:
+            return node
     return None
 
 
@@ -69,8 +130,8 @@ def not_found(store: Store, path: str, what: str) -> NodeNotFoundError:
     return NodeNotFoundError(f"there is no {what} at {'/' + path!r} in {store}", key=metadata_key(path))
 
 
-async def load_array(access: NodeAccess, path: str) -> ArrayMetadata:
-    """Return the metadata of the array at a path.
+async def load_array(access: NodeAccess, path: str, formats: Formats = None) -> AnyArrayMetadata:
+    """Return the metadata of the array at a path; `formats` as for `load_node`.
 
     Raises
     ------
@@ -79,16 +140,16 @@ async def load_array(access: NodeAccess, path: str) -> ArrayMetadata:
     MetadataError, UnsupportedError
         As for `load_node`.
     """
-    node = await load_node(access, path)
-    if isinstance(node, ArrayMetadata):
+    node = await load_node(access, path, formats)
+    if isinstance(node, AnyArrayMetadata):
         return node
     if node is None:
         raise not_found(access.store, path, "array")
     raise NodeNotFoundError(f"{'/' + path!r} in {access.store} is a group, not an array", key=metadata_key(path))
 
 
-async def load_group(access: NodeAccess, path: str) -> GroupMetadata:
-    """Return the metadata of the group at a path.
+async def load_group(access: NodeAccess, path: str, formats: Formats = None) -> AnyGroupMetadata:
+    """Return the metadata of the group at a path; `formats` as for `load_node`.
 
     Raises
     ------
@@ -99,8 +160,8 @@ async def load_group(access: NodeAccess, path: str) -> GroupMetadata:
     MetadataError, UnsupportedError
         As for `load_node`.
     """
-    node = await load_node(access, path)
-    if isinstance(node, GroupMetadata):
+    node = await load_node(access, path, formats)
+    if isinstance(node, AnyGroupMetadata):
         return node
     if node is None:
         raise not_found(access.store, path, "group")
@@ -115,14 +176,20 @@ def check_writable(store: Store) -> None:
 
 async def check_free(access: NodeAccess, path: str) -> None:
     """Raise NodeExistsError if there is a node at a path."""
-    for name in ("zarr.json", ".zarray", ".zgroup"):
+    for name in _DOCUMENTS:
         key = join_key(path, name)
         if await _get_document(access, key) is not None:
             raise NodeExistsError(f"there is a node at {'/' + path!r} in {access.store} already", key=key)
 
 
+def group_metadata(zarr_format: ZarrFormat, attributes: dict[str, JSON] | None = None) -> AnyGroupMetadata:
+    """Return the metadata of a new group in a format."""
+    new = GroupV2Metadata if zarr_format == 2 else GroupMetadata
+    return new(attributes=attributes or {})
+
+
 async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, overwrite: bool) -> None:
-    """Write the document of a new node, and those of the groups above it that are not there.
+    """Write the documents of a new node, and those of the groups above it that are not there, in the same format.
 
     Parameters
     ----------
@@ -130,7 +197,7 @@ async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, 
         The store.
     path : str
         The node's path, normalised.
-    metadata : ArrayMetadata or GroupMetadata
+    metadata : array or group metadata
         What it is.
     overwrite : bool
         Whether a node that is there is deleted, with all that is below it.
@@ -141,24 +208,30 @@ async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, 
         There is a node at the path and `overwrite` is not set, or a node above it is an array.
     """
     check_writable(access.store)
-    data = metadata.to_bytes()
+    documents = metadata.documents()
     missing = await _missing_groups(access, path)
     if not overwrite:
         await check_free(access, path)
     elif not await access.is_empty(path):
         await access.delete_dir(path)
-    group = GroupMetadata().to_bytes()
+    group = group_metadata(2 if metadata.zarr_format == 2 else 3).documents()
     for parent in missing:
-        await access.set(metadata_key(parent), group)
-    await access.set(metadata_key(path), data)
+        await _write(access, parent, group)
+    await _write(access, path, documents)
+
+
+async def _write(access: NodeAccess, path: str, documents: dict[str, bytes]) -> None:
+    # One after the other: the last is what makes it a node, so none is seen without its attributes.
+    for name, data in documents.items():
+        await access.set(join_key(path, name), data)
 
 
 async def _missing_groups(access: NodeAccess, path: str) -> list[str]:
     missing = []
     # From the node upwards: where there is a group, there are groups above it.
     for parent in reversed(parent_paths(path)):
-        node = await load_node(access, parent)
-        if isinstance(node, GroupMetadata):
+        node = await load_node(access, parent, "zarr")
+        if isinstance(node, AnyGroupMetadata):
             break
         if node is not None:
             raise NodeExistsError(f"{'/' + parent!r} in {access.store} is an array, and has no nodes below it")
@@ -171,8 +244,9 @@ async def change_node(
     path: str,
     change: Callable[[NodeMetadata], NodeMetadata],
     written: Callable[[NodeMetadata], None],
+    formats: Formats = None,
 ) -> None:
-    """Change the document of a node as it is in the store now.
+    """Change the documents of a node as they are in the store now; only those that differ are written.
 
     Parameters
     ----------
@@ -184,11 +258,15 @@ async def change_node(
         From the node's metadata to the new ones. Nothing is written where it raises.
     written : callable
         Told of the new metadata once they are stored, before another change can begin.
+    formats : {2, 3, "n5"}, optional
+        The node's format.
 
     Raises
     ------
     NodeNotFoundError
         The node was deleted.
+    UnsupportedError
+        It is one of N5.
     """
     check_writable(access.store)
     # A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
@@ -200,12 +278,12 @@ async def change_node(
     else:
         await acquire_async(lock)
     try:
-        node = await load_node(inside, path)
+        node = await load_node(inside, path, formats)
         if node is None:
             raise not_found(access.store, path, "node")
-        changed = change(node)
-        if changed != node:
-            await inside.set(metadata_key(path), changed.to_bytes())
+        before, changed = node.documents(), change(node)
+        differing = {name: data for name, data in changed.documents().items() if data != before.get(name)}
+        await _write(inside, path, differing)
         written(changed)
     finally:
         lock.release()
@@ -220,9 +298,11 @@ async def delete_node(access: NodeAccess, path: str) -> None:
         There is none.
     """
     check_writable(access.store)
-    key = metadata_key(path)
-    if await _get_document(access, key) is None:
+    keys = [join_key(path, name) for name in _DOCUMENTS]
+    found = [key for key in keys if await _get_document(access, key) is not None]
+    if not found:
         raise not_found(access.store, path, "node")
-    # The document first: a node that is half deleted is none.
-    await access.delete(key)
+    # The documents first: a node that is half deleted is none.
+    for key in found:
+        await access.delete(key)
     await access.delete_dir(path)

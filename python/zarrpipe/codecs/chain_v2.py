@@ -1,0 +1,226 @@
+"""The chain of a v2 array, from its filters and its compressor; and the way back, to numcodecs' configurations.
+
+Format 2 runs numcodecs' codecs one after the other, the first of them over the array's memory. As a chain that is: a
+transpose for order "F", the filters that take arrays, `bytes` in the byte order of what reaches it, and the others. So
+each codec is implemented once, for both formats.
+
+Source: Zarr v2 specification, "Filters"; numcodecs (https://numcodecs.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from zarrpipe._types import JSON, Endianness
+from zarrpipe.codecs.bytes import BytesCodec
+from zarrpipe.codecs.chain import parse_codec
+from zarrpipe.codecs.foreign import NumcodecsBytesBytes, is_numcodecs_object
+from zarrpipe.codecs.stage import codec_kind
+from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.errors import MetadataError, UnsupportedError
+from zarrpipe.metadata import ArrayV2Metadata, dumps, loads, parse_numcodecs_config
+from zarrpipe.metadata.json import located, pointer
+
+__all__ = ["chain_v2", "codec_from_numcodecs_config", "to_numcodecs_config"]
+
+_PREFIX: Final = "numcodecs."
+# Named alike in both formats.
+_SAME_NAME: Final = frozenset({"vlen-utf8", "vlen-bytes", "vlen-array"})
+_REFUSED: Final = {
+    "pickle": "pickled objects are neither read nor written: loading a pickle runs what its bytes say",
+    "json2": "the object codec 'json2' is not implemented yet",
+    "msgpack2": "the object codec 'msgpack2' is not implemented yet",
+    "categorize": "the filter 'categorize' is not implemented yet",
+}
+_SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
+
+
+def codec_from_numcodecs_config(config: Mapping[str, JSON]) -> Any:
+    """Return the codec that numcodecs' configuration means.
+
+    Parameters
+    ----------
+    config : mapping
+        With the codec's `id`, as `.zarray` has it.
+
+    Raises
+    ------
+    MetadataError
+        The codec cannot have that configuration.
+    UnsupportedError
+        It is not implemented, or refused.
+
+    Examples
+    --------
+    >>> codec_from_numcodecs_config({"id": "gzip", "level": 3}).to_dict()["configuration"]
+    {'level': 3}
+    """
+    codec_id = str(config["id"])
+    if codec_id in _REFUSED:
+        raise UnsupportedError(_REFUSED[codec_id])
+    configuration = {name: value for name, value in config.items() if name != "id"}
+    name = codec_id if codec_id in _SAME_NAME else _PREFIX + codec_id
+    return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
+
+
+def chain_v2(metadata: ArrayV2Metadata) -> tuple[Any, ...]:
+    """Return the codecs of a v2 array, in the order of encoding.
+
+    Parameters
+    ----------
+    metadata : ArrayV2Metadata
+        The array's.
+
+    Raises
+    ------
+    MetadataError
+        A codec cannot have its configuration, or stand at its place.
+    UnsupportedError
+        A codec is not implemented, or not at its place.
+
+    Examples
+    --------
+    >>> array = ArrayV2Metadata(shape=(4, 4), chunks=(2, 2), dtype=">i2", compressor=None, order="F")
+    >>> chain_v2(array)
+    (TransposeCodec(order=(1, 0)), BytesCodec(endian='big'))
+    """
+    order = _byte_order(metadata.dtype.to_native_dtype())
+    before: list[Any] = []
+    behind: list[Any] = []
+    if metadata.order == "F" and metadata.ndim > 1:
+        before.append(TransposeCodec(order=range(metadata.ndim)[::-1]))
+    serializer, has_filters = None, False
+    for at, config in _places(metadata):
+        with located(at):
+            codec = codec_from_numcodecs_config(config)
+            is_first = serializer is None and not behind
+            if not has_filters and is_first and isinstance(codec, NumcodecsBytesBytes):
+                # One of numcodecs' that is not built in. It may look at the array itself, as image codecs do.
+                codec = codec.as_serializer()
+            kind = codec_kind(codec)
+            if kind == "bytes_bytes":
+                behind.append(codec)
+            elif not is_first:
+                raise UnsupportedError(f"the codec {config['id']!r} behind one that gives bytes is not implemented")
+            elif kind == "array_bytes":
+                serializer = codec
+            else:
+                before.append(codec)
+                has_filters = True
+                order = _order_behind(config, order)
+    return (*before, BytesCodec(endian=order) if serializer is None else serializer, *behind)
+
+
+def _places(metadata: ArrayV2Metadata) -> Iterator[tuple[str, dict[str, JSON]]]:
+    for index, config in enumerate(metadata.filters or ()):
+        yield "/filters" + pointer(index), config
+    if metadata.compressor is not None:
+        yield "/compressor", metadata.compressor
+
+
+def _byte_order(dtype: np.dtype[Any]) -> Endianness | None:
+    """Return the byte order of items; None where they have none.
+
+    Raises
+    ------
+    UnsupportedError
+        Fields differ in it: a chunk has one byte order.
+    """
+    orders = set(_byte_orders(dtype))
+    if len(orders) > 1:
+        raise UnsupportedError("fields of both byte orders in one data type are not implemented", at="/dtype")
+    return orders.pop() if orders else None
+
+
+def _byte_orders(dtype: np.dtype[Any]) -> Iterator[Endianness]:
+    if dtype.subdtype is not None:
+        yield from _byte_orders(dtype.subdtype[0])
+    elif dtype.names is not None:
+        for name in dtype.names:
+            yield from _byte_orders(dtype[name])
+    elif dtype.str[0] in "<>":
+        yield "little" if dtype.str[0] == "<" else "big"
+
+
+def _order_behind(config: Mapping[str, JSON], order: Endianness | None) -> Endianness | None:
+    """Return the byte order behind an array filter, whose configuration names data types as NumPy writes them.
+
+    Raises
+    ------
+    UnsupportedError
+        The filter takes the other byte order than it gets: numcodecs then takes the bytes for other numbers.
+    """
+    given = _named_type(config, "decode_dtype", "dtype")
+    if given is not None and order is not None and _byte_order(given) not in (order, None):
+        raise UnsupportedError(f"the filter {config['id']!r} with the other byte order than its input's")
+    encoded = _named_type(config, "encode_dtype", "astype", "dtype")
+    return order if encoded is None else _byte_order(encoded)
+
+
+def _named_type(config: Mapping[str, JSON], *names: str) -> np.dtype[Any] | None:
+    for name in names:
+        value = config.get(name)
+        if isinstance(value, str):
+            try:
+                return np.dtype(value)
+            except TypeError:
+                raise MetadataError(f"{value!r} is not a data type", at=pointer(name)) from None
+    return None
+
+
+def to_numcodecs_config(codec: Any) -> dict[str, JSON]:
+    """Return numcodecs' configuration of a codec, as `.zarray` has it.
+
+    Parameters
+    ----------
+    codec : mapping, str or codec
+        Such a configuration; an object of numcodecs'; or a codec as chains of format 3 have it, which numcodecs has
+        too.
+
+    Raises
+    ------
+    MetadataError
+        It is no codec, or one that format 2 does not have.
+
+    Examples
+    --------
+    >>> from zarrpipe.codecs import BloscCodec
+    >>> to_numcodecs_config(BloscCodec(cname="lz4", shuffle="bitshuffle"))
+    {'id': 'blosc', 'cname': 'lz4', 'clevel': 5, 'shuffle': 2, 'blocksize': 0}
+    """
+    if isinstance(codec, Mapping) and "id" in codec:
+        return parse_numcodecs_config(codec)
+    if is_numcodecs_object(codec):
+        config = dict(codec.get_config())
+        if config["id"] == "zstd" and not config.get("checksum"):
+            # Readers older than the parameter refuse it.
+            config.pop("checksum", None)
+        return _plain(config)
+    document = parse_codec(codec).to_dict()
+    name, configuration = str(document["name"]), dict(document.get("configuration", {}))
+    if name.startswith(_PREFIX):
+        return _plain({"id": name.removeprefix(_PREFIX), **configuration})
+    match name:
+        case "gzip" | "crc32c" | "vlen-utf8" | "vlen-bytes" | "vlen-array":
+            pass
+        case "zstd":
+            if not configuration.get("checksum"):
+                configuration.pop("checksum", None)
+        case "blosc":
+            shuffle = configuration.get("shuffle")
+            # -1 leaves the choice to the codec, by the size of items.
+            number = -1 if shuffle is None else _SHUFFLES.index(str(shuffle))
+            names = ("cname", "clevel", "shuffle", "blocksize")
+            configuration = {key: {**configuration, "shuffle": number}[key] for key in names}
+        case _:
+            raise MetadataError(f"the codec {name!r} has no form in format 2")
+    return _plain({"id": name, **configuration})
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, JSON]:
+    """Return a configuration as it will be read again: objects may give tuples, and NumPy's numbers."""
+    document: Any = loads(dumps({"codec": config}))
+    return parse_numcodecs_config(document["codec"])
