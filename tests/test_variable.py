@@ -573,3 +573,23 @@ def test_against_a_model(data: st.DataObject) -> None:
     assert same(case.array[...], case.model)
     again = zarrpipe.open_array(case.array.store, mode="r")
     assert same(again[...], case.model)
+
+
+def test_chunks_that_take_another_shape() -> None:
+    filters = [{"name": "reshape", "configuration": {"shape": [[0, 1]]}}, {"name": "zarrs.squeeze"}]
+    model = sample("string", (5, 6))
+    array = zarrpipe.create_array({}, shape=(5, 6), chunks=(2, 3), dtype=str, filters=filters, fill_value="fill")
+    array[:3] = model[:3]
+    array[4, ::2] = "new"
+    model[3:] = "fill"
+    model[4, ::2] = "new"
+    assert same(array[:], model)
+
+
+@pytest.mark.parametrize("codec", ["packbits", "numcodecs.packbits", "n5_default", "numcodecs.pcodec"])
+def test_codecs_for_numbers_refuse_text(codec: str) -> None:
+    configuration = {"codecs": [TRANSPOSE, {"name": "bytes", "configuration": {"endian": "big"}}]}
+    document = {"name": codec, "configuration": configuration} if codec == "n5_default" else codec
+    for codecs in ([document], [document, "bytes"]):
+        with pytest.raises((MetadataError, UnsupportedError)):
+            zarrpipe.create_array({}, shape=(4, 4), dtype=str, codecs=codecs)
