@@ -22,6 +22,7 @@ from computed import NUMBERS, assorted, decoded, encoded, same, spec_of
 from zarrpipe import _core
 from zarrpipe.codecs import BytesCodec, CastValue, ShardingCodec, compile_chain, parse_codec
 from zarrpipe.errors import CodecError, MetadataError, UnsupportedError
+from zarrpipe.metadata import RegularChunkGrid
 
 ROUNDINGS = ("nearest-even", "towards-zero", "towards-positive", "towards-negative", "nearest-away")
 NAMES = {name: np.dtype(name).name for name in NUMBERS}
@@ -240,7 +241,7 @@ class TestFillValue:
             compile_chain([codec, BytesCodec()], spec_of(np.zeros(3), fill_value))
         assert caught.value.at == "/0"
         # What needs no fill value, needs none that comes back.
-        codec.validate(shape=(3,), dtype=spec_of(np.zeros(3)).dtype, chunk_grid=None)  # type: ignore[arg-type]
+        codec.validate(shape=(3,), dtype=spec_of(np.zeros(3)).dtype, chunk_grid=RegularChunkGrid(chunk_shape=(3,)))
 
     def test_missing_inner_chunks_are_of_it(self) -> None:
         shard = ShardingCodec(chunk_shape=(2,), codecs=[BytesCodec()])

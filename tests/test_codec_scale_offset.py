@@ -18,6 +18,7 @@ import zarrpipe
 from computed import NUMBERS, assorted, decoded, encoded, same, spec_of
 from zarrpipe.codecs import BytesCodec, CastValue, ScaleOffset, ShardingCodec, compile_chain, parse_codec
 from zarrpipe.errors import CodecError, MetadataError
+from zarrpipe.metadata import RegularChunkGrid
 
 PARAMETERS = [(0, 1), (0, 2), (3, 1), (5, 3), (-3, 2), (1, -1), (-2, -3), (100, 7)]
 WHOLE = [name for name in NUMBERS if name[0] != "f"]
@@ -104,7 +105,9 @@ class TestFillValue:
         with pytest.raises(MetadataError, match="fill value") as caught:
             compile_chain([codec, BytesCodec()], spec_of(np.zeros(3, "u1"), 4))
         assert caught.value.at == "/0"
-        codec.validate(shape=(3,), dtype=spec_of(np.zeros(3, "u1")).dtype, chunk_grid=None)  # type: ignore[arg-type]
+        codec.validate(
+            shape=(3,), dtype=spec_of(np.zeros(3, "u1")).dtype, chunk_grid=RegularChunkGrid(chunk_shape=(3,))
+        )
 
     def test_missing_inner_chunks_are_of_it(self) -> None:
         shard = ShardingCodec(chunk_shape=(2,), codecs=[BytesCodec()])

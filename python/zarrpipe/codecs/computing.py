@@ -19,6 +19,7 @@ from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.codecs.stage import PythonStage
 from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.errors import MetadataError
+from zarrpipe.metadata.grid import sample_chunk_shapes
 from zarrpipe.spec import ArraySpec
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ class ComputingCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):
         return replace(chunk_spec, dtype=dtype, fill_value=fill_value)
 
     def validate(self, *, shape: ChunkCoords, dtype: Any, chunk_grid: ChunkGrid) -> None:
-        chunk_shape = getattr(chunk_grid, "chunk_shape", shape)
-        if len(chunk_shape) != len(shape):
-            raise MetadataError(f"a grid of {len(chunk_shape)} axes does not fit an array of {len(shape)}")
         # There is no fill value yet, so none is checked.
-        stage_of(self._document_for(parse_dtype(dtype), unfilled=True), (), form_of(dtype, chunk_shape))
+        document = self._document_for(parse_dtype(dtype), unfilled=True)
+        for chunk_shape in sample_chunk_shapes(chunk_grid, shape):
+            if len(chunk_shape) != len(shape):
+                raise MetadataError(f"a grid of {len(chunk_shape)} axes does not fit an array of {len(shape)}")
+            stage_of(document, (), form_of(dtype, chunk_shape))
