@@ -103,8 +103,15 @@ def test_reads(unpacked: Path, archive: str, root: str, path: str) -> None:
         return
     array = zarrpipe.open_array(store, path=path, mode="r")
     want = values_of(entry)
+    if path == "scalar":
+        # netCDF-C stores what has no axes with one.
+        want = want.reshape(array.shape)
+    if path == "fill/none":
+        # What the writer read where nothing was written was whatever its memory held.
+        same(array[:2], want[:2])
+        return
     same(array[...], want)
-    if array.ndim == 2:
+    if array.ndim == 2 and len(array) > 1:
         same(array[1:6:2, -1:], want[1:6:2, -1:])
         same(array[1], want[1])
 
