@@ -13,11 +13,12 @@ use crate::codec::{self, ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Expe
 use crate::copy::{self, Buffer, Direction};
 use crate::dtype;
 use crate::error::{Error, Kind, Result};
+use crate::heap::Heap;
 use crate::limits::{MAX_CODEC_DEPTH, in_memory, max_chunk_nbytes};
 use crate::scratch::{self, Bytes};
 use crate::select::{Axis, Piece};
 use crate::spec::{ChunkSpec, c_strides};
-use crate::variable::{self, Heap};
+use crate::variable;
 
 /// Chunks from which on it pays to stop decoding behind the last item that is wanted.
 const EARLY_STOP_NBYTES: u64 = 128 << 10;

@@ -4,8 +4,8 @@
 //! pointers advance by addition only.
 
 use crate::dtype::Layout;
+use crate::heap::Heap;
 use crate::select::{Axis, Piece, Window};
-use crate::variable::Heap;
 
 /// Which way items move between a box's items and the caller's buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the engine knows of a data type: its size, its kind, and which bytes an endian change reverses.
 
 use crate::error::{Error, Result};
-use crate::variable::ITEM_NBYTES;
+use crate::heap::ITEM_NBYTES;
 
 /// What an item is to codecs that look into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -56,3 +56,42 @@ pub fn in_memory(nbytes: u64) -> Result<usize> {
     }
     usize::try_from(nbytes).map_err(|_| Error::memory(nbytes))
 }
+
+/// How many bytes a decoder may give: it must refuse more, and with `Exactly` also less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Exactly(usize),
+    AtMost(usize),
+}
+
+impl Expect {
+    pub fn limit(self) -> usize {
+        match self {
+            Expect::Exactly(n) | Expect::AtMost(n) => n,
+        }
+    }
+
+    /// `found` bytes came out: an error where that is not what the chunk's spec says.
+    pub fn check(self, found: usize) -> Result<()> {
+        match self {
+            Expect::Exactly(n) if found < n => Err(Error::truncated(format!(
+                "decoded to {found} bytes where the chunk has {n}"
+            ))),
+            Expect::Exactly(n) if found > n => {
+                Err(Error::size(format!("decoded to {found} bytes where the chunk has {n}")))
+            }
+            Expect::AtMost(n) if found > n => Err(Error::size(format!(
+                "decoded to {found} bytes where at most {n} can be right"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error for a stream that holds more than this.
+    pub fn overflow(self) -> Error {
+        Error::size(format!(
+            "decodes to more than the {} bytes that the chunk can have",
+            self.limit()
+        ))
+    }
+}

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::grid::{Cuts, Run, run_at};
+use crate::cuts::{Cuts, Run, run_at};
 
 /// Indices of a box, each with its byte offset in the buffer.
 pub type Pairs = Arc<[(u64, isize)]>;

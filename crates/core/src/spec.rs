@@ -3,14 +3,14 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::codec::Expect;
 use crate::copy::{self, Buffer};
 use crate::dtype::{Content, Kind, Layout};
 use crate::error::{Error, Result};
-use crate::limits::{MAX_RANK, checked_product};
+use crate::heap::{self, Heap};
+use crate::limits::{Expect, MAX_RANK, checked_product};
 use crate::scratch::Bytes;
 use crate::select::Piece;
-use crate::variable::{self, Heap};
+use crate::variable;
 
 #[derive(Clone, Debug)]
 pub struct ChunkSpec {
@@ -42,9 +42,9 @@ impl ChunkSpec {
     pub fn variable(shape: Vec<u64>, content: Content, fill_value: &[u8]) -> Result<Self> {
         variable::check_contents(std::iter::once(fill_value), content)
             .map_err(|_| Error::metadata("the fill value is not UTF-8"))?;
-        let layout = Layout::new(Kind::Variable(content), variable::ITEM_NBYTES, Vec::new())?;
+        let layout = Layout::new(Kind::Variable(content), heap::ITEM_NBYTES, Vec::new())?;
         let fill_content: Arc<[u8]> = fill_value.into();
-        let descriptor = variable::describe(&fill_content);
+        let descriptor = heap::describe(&fill_content);
         Self::checked(shape, layout, descriptor.as_slice().into(), Some(fill_content))
     }
 

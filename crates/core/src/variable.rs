@@ -11,43 +11,14 @@
 //! A place that was never written holds zeros, which is no descriptor: that of an empty item has an address too.
 
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 
 use crate::copy::{self, Buffer};
 use crate::dtype::Content;
 use crate::error::{Error, Result};
+use crate::heap::{Heap, ITEM_NBYTES, describe};
 use crate::limits::in_memory;
 use crate::scratch::{self, Bytes, Scratch};
 use crate::select::Piece;
-
-/// Bytes of a descriptor.
-pub const ITEM_NBYTES: usize = 16;
-
-type Owner = Box<dyn AsRef<[u8]> + Send + Sync>;
-
-/// The owner of bytes that descriptors point to. It only grows, and threads share it.
-#[derive(Default)]
-pub struct Heap(Mutex<Vec<Owner>>);
-
-impl Heap {
-    /// Keeps bytes for as long as the heap lives, in the place where they are given back.
-    pub fn keep(&self, owner: impl AsRef<[u8]> + Send + Sync + 'static) -> &[u8] {
-        let owner: Owner = Box::new(owner);
-        let bytes: *const [u8] = (*owner).as_ref();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(owner);
-        // SAFETY: the owner is behind a box that is neither moved out nor dropped before the heap is, and nobody can
-        // reach it to change its bytes.
-        unsafe { &*bytes }
-    }
-}
-
-/// The descriptor of bytes, valid for as long as these stay where they are.
-pub fn describe(bytes: &[u8]) -> [u8; ITEM_NBYTES] {
-    let mut descriptor = [0; ITEM_NBYTES];
-    descriptor[..8].copy_from_slice(&(bytes.as_ptr().expose_provenance() as u64).to_ne_bytes());
-    descriptor[8..].copy_from_slice(&(bytes.len() as u64).to_ne_bytes());
-    descriptor
-}
 
 /// What a descriptor describes; None for a place that was never written.
 ///
@@ -347,6 +318,6 @@ mod tests {
         items[32..48].copy_from_slice(&rest[16..]);
         drop(old);
         assert_eq!(texts(&items), ["", "bc", "", "ghij"]);
-        assert_eq!(heap.0.lock().unwrap()[0].as_ref().as_ref(), b"bcghij");
+        assert_eq!(heap.kept(0), b"bcghij");
     }
 }

@@ -12,11 +12,11 @@ use zarrpipe_core::codec::{self, ArrayBytesCodec, Expect, Stage};
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::dtype::{Kind, Layout, SwapRun};
 use zarrpipe_core::error::{Error, Kind as ErrorKind, Result};
+use zarrpipe_core::heap::Heap;
 use zarrpipe_core::limits::in_memory;
 use zarrpipe_core::scratch::{self, Bytes};
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::spec::ChunkSpec;
-use zarrpipe_core::variable::Heap;
 
 use crate::buffer;
 use crate::error::to_python;

@@ -10,9 +10,9 @@ use pyo3::prelude::*;
 use serde_json::{Value, json};
 use zarrpipe_core::codec::{ArrayArrayCodec, ArrayBytesCodec, BytesBytesCodec, Codec, Expect, Partial, Stage};
 use zarrpipe_core::error::{Error, Result};
+use zarrpipe_core::heap::Heap;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::spec::ChunkSpec;
-use zarrpipe_core::variable::Heap;
 
 use crate::buffer::{self, Owned};
 use crate::chain::spec_from_python;

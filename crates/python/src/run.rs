@@ -16,10 +16,10 @@ use zarrpipe_core::engine::pool::on_worker;
 use zarrpipe_core::engine::unit::{DecodeUnit, Destination, EncodeUnit};
 use zarrpipe_core::engine::write::Slots;
 use zarrpipe_core::error::{Error, Result};
+use zarrpipe_core::heap::Heap;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::store::{ByteRange, concatenate};
-use zarrpipe_core::variable::Heap;
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};

@@ -18,10 +18,11 @@ use zarrpipe_core::chain::Chain;
 use zarrpipe_core::copy::{self, Buffer};
 use zarrpipe_core::dtype::{Content, Kind};
 use zarrpipe_core::error::Result;
+use zarrpipe_core::heap::{Heap, ITEM_NBYTES};
 use zarrpipe_core::scratch::{self, Bytes, Scratch};
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::spec::c_strides;
-use zarrpipe_core::variable::{self, Builder, Heap, ITEM_NBYTES};
+use zarrpipe_core::variable::{self, Builder};
 
 use crate::buffer;
 use crate::error::to_python;

@@ -1,7 +1,7 @@
-//! The three kinds of codec and the table from a codec's name to its constructor.
+//! The three kinds of codec, and how a codec's document is read.
 //!
 //! To add a codec: write `codec/<spec name>.rs` with a type that implements one of the traits and a `compile`
-//! function, and list the names that it answers to in `compile` below.
+//! function, and list the names that it answers to in `table.rs`.
 
 pub mod adler32;
 pub mod astype;
@@ -39,11 +39,14 @@ pub mod sharding_indexed;
 pub mod shuffle;
 pub mod squeeze;
 mod stream;
+mod table;
 pub mod transpose;
 pub mod vlen;
 pub mod zarrs_vlen;
 pub mod zlib;
 pub mod zstd;
+
+pub use table::{BUILT_IN, compile};
 
 use std::any::Any;
 use std::sync::Arc;
@@ -51,48 +54,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::heap::Heap;
+pub use crate::limits::Expect;
 use crate::scratch::Bytes;
 use crate::spec::ChunkSpec;
-use crate::variable::Heap;
-
-/// How many bytes a decoder may give: it must refuse more, and with `Exactly` also less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expect {
-    Exactly(usize),
-    AtMost(usize),
-}
-
-impl Expect {
-    pub fn limit(self) -> usize {
-        match self {
-            Expect::Exactly(n) | Expect::AtMost(n) => n,
-        }
-    }
-
-    /// `found` bytes came out: an error where that is not what the chunk's spec says.
-    pub fn check(self, found: usize) -> Result<()> {
-        match self {
-            Expect::Exactly(n) if found < n => Err(Error::truncated(format!(
-                "decoded to {found} bytes where the chunk has {n}"
-            ))),
-            Expect::Exactly(n) if found > n => {
-                Err(Error::size(format!("decoded to {found} bytes where the chunk has {n}")))
-            }
-            Expect::AtMost(n) if found > n => Err(Error::size(format!(
-                "decoded to {found} bytes where at most {n} can be right"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    /// The error for a stream that holds more than this.
-    pub fn overflow(self) -> Error {
-        Error::size(format!(
-            "decodes to more than the {} bytes that the chunk can have",
-            self.limit()
-        ))
-    }
-}
 
 /// What every codec answers. Specs are fixed when it is compiled, so no call is given one.
 pub trait Codec: Send + Sync {
@@ -307,112 +272,3 @@ impl<'d> Document<'d> {
             .ok_or_else(|| self.invalid(key, &format!("an integer from {min} to {max}")))
     }
 }
-
-/// The table of built-in codecs: the stage that `json` describes, for chunks of `spec`; what is not built in is
-/// asked of `resolve`. `depth` counts the chains around this one.
-pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_>) -> Result<Stage> {
-    let document = Document::parse(json)?;
-    let stage = match document.name {
-        "bytes" | "endian" => bytes::compile(&document, spec),
-        "bitround" | "numcodecs.bitround" => bitround::compile(&document, spec),
-        "cast_value" => cast_value::compile(&document, spec),
-        "numcodecs.astype" => astype::compile(&document, spec),
-        "numcodecs.delta" => delta::compile(&document, spec),
-        "numcodecs.fixedscaleoffset" => fixedscaleoffset::compile(&document, spec),
-        "numcodecs.quantize" => quantize::compile(&document, spec),
-        "scale_offset" => scale_offset::compile(&document, spec),
-        "transpose" => transpose::compile(&document, spec),
-        "reshape" => reshape::compile(&document, spec),
-        "zarrs.squeeze" => squeeze::compile(&document, spec),
-        "numcodecs.packbits" => numcodecs_packbits::compile(&document, spec),
-        "packbits" => packbits::compile(&document, spec),
-        "numcodecs.pcodec" | "pcodec" => pcodec::compile(&document, spec),
-        "n5_default" => n5_default::compile(&document, spec, depth, resolve),
-        "sharding_indexed" => sharding_indexed::compile(&document, spec, depth, resolve),
-        "blosc" => blosc::compile(&document, spec),
-        "gzip" => gzip::compile(&document, spec),
-        "zstd" => zstd::compile(&document, spec),
-        "crc32c" => crc32c::compile(&document, spec),
-        "conditional" => conditional::compile(&document, spec, depth, resolve),
-        "numcodecs.adler32" => adler32::compile(&document, spec),
-        "numcodecs.blosc" => blosc::compile_numcodecs(&document, spec),
-        "numcodecs.bz2" => bz2::compile(&document, spec),
-        "numcodecs.crc32" => crc32::compile(&document, spec),
-        "numcodecs.crc32c" => crc32c::compile_numcodecs(&document, spec),
-        "numcodecs.fletcher32" => fletcher32::compile(&document, spec),
-        "numcodecs.gzip" => gzip::compile_numcodecs(&document, spec),
-        "numcodecs.jenkins_lookup3" => jenkins_lookup3::compile(&document, spec),
-        "numcodecs.lz4" => lz4::compile(&document, spec),
-        "numcodecs.lzma" => lzma::compile(&document, spec),
-        "numcodecs.shuffle" => shuffle::compile(&document, spec),
-        "numcodecs.zlib" => zlib::compile(&document, spec),
-        "numcodecs.zstd" => zstd::compile_numcodecs(&document, spec),
-        "gdeflate" | "zarrs.gdeflate" => Err(Error::unsupported(
-            "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
-        )),
-        "zarrs.vlen" => zarrs_vlen::compile(&document, spec, depth),
-        "vlen-utf8" | "vlen-bytes" | "zarrs.vlen_v2" => vlen::compile(&document, spec),
-        _ => resolve(json, spec),
-    };
-    stage
-        .and_then(|stage| check_variable(stage, spec))
-        .map_err(|error| error.in_codec(document.name, 0))
-}
-
-/// Refuses items of variable length for codecs that were not made for them.
-fn check_variable(stage: Stage, spec: &ChunkSpec) -> Result<Stage> {
-    let takes_items = !matches!(stage, Stage::BytesBytes(_));
-    if spec.layout.variable().is_none() || !takes_items || stage.codec().takes_variable() {
-        return Ok(stage);
-    }
-    Err(Error::metadata(format!(
-        "{} needs a data type of fixed size, and this one is {:?}; use vlen-utf8 or vlen-bytes",
-        stage.codec().name(),
-        spec.layout.kind.name()
-    )))
-}
-
-/// The names of the table.
-pub const BUILT_IN: &[&str] = &[
-    "transpose",
-    "reshape",
-    "zarrs.squeeze",
-    "numcodecs.packbits",
-    "bytes",
-    "endian",
-    "packbits",
-    "numcodecs.pcodec",
-    "pcodec",
-    "n5_default",
-    "bitround",
-    "cast_value",
-    "numcodecs.astype",
-    "numcodecs.bitround",
-    "numcodecs.delta",
-    "numcodecs.fixedscaleoffset",
-    "numcodecs.quantize",
-    "scale_offset",
-    "sharding_indexed",
-    "blosc",
-    "gzip",
-    "zstd",
-    "crc32c",
-    "conditional",
-    "numcodecs.adler32",
-    "numcodecs.blosc",
-    "numcodecs.bz2",
-    "numcodecs.crc32",
-    "numcodecs.crc32c",
-    "numcodecs.fletcher32",
-    "numcodecs.gzip",
-    "numcodecs.jenkins_lookup3",
-    "numcodecs.lz4",
-    "numcodecs.lzma",
-    "numcodecs.shuffle",
-    "numcodecs.zlib",
-    "numcodecs.zstd",
-    "vlen-utf8",
-    "vlen-bytes",
-    "zarrs.vlen",
-    "zarrs.vlen_v2",
-];

@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 use super::{ArrayBytesCodec, Codec, Document, Stage};
 use crate::dtype::Content;
 use crate::error::{Error, Result};
+use crate::heap::{self, Heap, ITEM_NBYTES};
 use crate::scratch::{self, Bytes, Scratch};
 use crate::spec::ChunkSpec;
-use crate::variable::{self, Heap, ITEM_NBYTES};
+use crate::variable;
 
 /// Bytes of the count, and of each length.
 const HEAD_NBYTES: usize = 4;
@@ -98,7 +99,7 @@ impl Vlen {
                     rest.len()
                 ))
             })?;
-            slot.copy_from_slice(&variable::describe(item));
+            slot.copy_from_slice(&heap::describe(item));
             rest = behind;
         }
         if !rest.is_empty() {

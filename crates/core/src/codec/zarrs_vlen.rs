@@ -25,10 +25,11 @@ use super::{ArrayBytesCodec, BytesBytesCodec, Codec, Document, Expect, Resolve, 
 use crate::chain::{Chain, Encoding};
 use crate::dtype::{Content, Kind, Layout, Scalar};
 use crate::error::{Error, Result};
+use crate::heap::Heap;
 use crate::limits::{in_memory, max_chunk_nbytes};
 use crate::scratch::{self, Bytes};
 use crate::spec::ChunkSpec;
-use crate::variable::{self, Heap};
+use crate::variable;
 
 const SIZE_NBYTES: usize = 8;
 

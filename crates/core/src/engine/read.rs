@@ -14,11 +14,11 @@ use crate::chain::Chain;
 use crate::codec::sharding_indexed::{Sharding, Wanted};
 use crate::copy::{self, Buffer, Direction};
 use crate::error::{Error, Kind, Result};
+use crate::heap::Heap;
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
 use crate::store::{ByteRange, Found};
-use crate::variable::Heap;
 
 /// Where a chunk is stored.
 #[derive(Clone, Copy)]

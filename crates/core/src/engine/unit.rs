@@ -9,10 +9,10 @@ use crate::codec::Stage;
 use crate::codec::sharding_indexed::{InnerChunk, Sharding, assemble};
 use crate::copy::Buffer;
 use crate::error::{Error, Result};
+use crate::heap::Heap;
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::store::{Part, concatenate};
-use crate::variable::Heap;
 
 /// Where the items of a decoded chunk go: `piece` is in the axes of the first stage that is decoded last.
 pub struct DecodeUnit {

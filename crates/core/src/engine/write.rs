@@ -12,11 +12,11 @@ use crate::chain::{Chain, Encoding, Gathered};
 use crate::codec::sharding_indexed::{Block, Entry, Index, InnerChunk, Sharding, assemble};
 use crate::copy::{self, Buffer, Direction};
 use crate::error::Result;
+use crate::heap::Heap;
 use crate::scratch::{self, Bytes};
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
 use crate::store::{ByteRange, Part};
-use crate::variable::Heap;
 
 /// The inner chunks of a new shard, set by the jobs that encode them.
 #[derive(Clone)]

@@ -28,12 +28,12 @@ use crate::chain::{Chain, Encoding};
 use crate::copy::Buffer;
 use crate::dtype::Layout;
 use crate::error::{Error, Result};
+use crate::heap::Heap;
 use crate::limits::{MAX_RANK, checked_product};
 use crate::scratch::{self, Bytes};
 use crate::select::Piece;
 use crate::spec::ChunkSpec;
 use crate::store::ByteRange;
-use crate::variable::Heap;
 
 pub struct Sharding {
     spec: ChunkSpec,
