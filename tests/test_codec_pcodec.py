@@ -10,6 +10,7 @@ import numcodecs.pcodec
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs.numcodecs
 
 import zarrpipe
 from zarrpipe.buffer import Buffer, NDBuffer, default_buffer_prototype
@@ -53,6 +54,29 @@ def test_streams_of_numcodecs(dtype: str, configuration: dict[str, Any]) -> None
     # What numcodecs says of itself is a configuration of ours.
     config = {name: value for name, value in theirs.get_config().items() if name != "id"}
     assert PCodec.from_dict({"name": "numcodecs.pcodec", "configuration": config}) == codec
+
+
+@pytest.mark.parametrize("dtype", ["M8[s]", "m8[10ms]"])
+def test_times_are_integers(dtype: str, tmp_path: Path) -> None:
+    values = values_of("i8").astype(dtype)
+    values[3, 4] = "NaT"
+    stream = numcodecs.pcodec.PCodec().encode(values.view("i8"))
+    codec, chunk = PCodec(), spec(dtype, values.shape)
+    encoded = codec._encode_sync(NDBuffer.from_numpy_array(values), chunk)
+    assert encoded is not None
+    assert encoded.to_bytes() == stream
+    theirs = zarr.create_array(
+        tmp_path,
+        shape=values.shape,
+        chunks=(7, 9),
+        dtype=dtype,
+        serializer=zarr.codecs.numcodecs.PCodec(),
+        compressors=None,
+    )
+    theirs[...] = values
+    found = zarrpipe.open_array(tmp_path, mode="r")[...]
+    assert found.dtype == values.dtype
+    assert found.tobytes() == values.tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["c8", "c16"])

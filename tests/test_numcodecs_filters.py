@@ -260,6 +260,17 @@ def test_differences_of_times(tmp_path: Path, codec: Delta) -> None:
     assert list(np.frombuffer(stored, "<i4" if codec.astype else "<i8")) == [100, 3, -13, 1]
 
 
+@pytest.mark.parametrize("dtype", ["M8[s]", "m8[10ms]"])
+@pytest.mark.parametrize("stored", ["<i8", "<i4", "<u8"])
+def test_times_become_integers(dtype: str, stored: str) -> None:
+    times = np.array([100, -103, 2**31 - 1, 0], dtype)
+    if "8" in stored:
+        times[3] = "NaT"
+    codec, theirs = AsType(encode_dtype=stored, decode_dtype=times.dtype.str), numcodecs.AsType(stored, times.dtype)
+    check(codec, theirs, times)
+    assert same(decoded(codec, encoded(codec, times), times), times)
+
+
 class TestDocuments:
     def test_what_the_chunk_says_is_filled_in(self) -> None:
         spec = spec_of(np.zeros(3, "i4"))
@@ -332,9 +343,10 @@ class TestRefused:
             compile_chain([codec, BytesCodec()], spec_of(np.zeros(4, dtype)))
         assert caught.value.at == at
 
-    def test_units_of_time(self) -> None:
+    @pytest.mark.parametrize("encoded", ["<M8[s]", "<f8", "|b1", "<m8[ns]"])
+    def test_units_of_time(self, encoded: str) -> None:
         with pytest.raises(MetadataError, match="does not become"):
-            AsType(encode_dtype="<M8[s]", decode_dtype="<M8[ns]")._resolved(spec_of(np.zeros(1, "i8")).dtype)
+            AsType(encode_dtype=encoded, decode_dtype="<M8[ns]")._resolved(spec_of(np.zeros(1, "i8")).dtype)
 
     def test_an_offset_that_the_integers_do_not_have(self) -> None:
         with pytest.raises(CodecError, match="int8 has no 1000"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from zarrpipe._types import JSON
-from zarrpipe.codecs.computing import AnyZDType, ComputingCodec
+from zarrpipe.codecs.computing import TIMES_AS_INTEGERS, AnyZDType, ComputingCodec
 from zarrpipe.codecs.native import check_integer
 
 __all__ = ["BitRoundCodec"]
@@ -47,5 +47,4 @@ class BitRoundCodec(ComputingCodec):
         check_integer(self.keepbits, "keepbits", 1, 2**32 - 1)
 
     def _resolved(self, dtype: AnyZDType) -> Mapping[str, JSON]:
-        # Times are integers here.
-        return {"layout": ["int64", 8, [[0, 8, 1]]]} if dtype.to_native_dtype().kind in "mM" else {}
+        return {"layout": TIMES_AS_INTEGERS} if dtype.to_native_dtype().kind in "mM" else {}

@@ -25,9 +25,12 @@ from zarrpipe.spec import ArraySpec
 if TYPE_CHECKING:
     from zarrpipe.metadata import ChunkGrid
 
-__all__ = ["ComputingCodec", "check_number", "check_real", "layout_json"]
+__all__ = ["TIMES_AS_INTEGERS", "ComputingCodec", "check_number", "check_real", "layout_json"]
 
 AnyZDType = ZDType[Any, Any]
+
+TIMES_AS_INTEGERS: JSON = ["int64", 8, [[0, 8, 1]]]
+"""The layout that codecs take times to have which know numbers only."""
 
 
 def layout_json(layout: Layout) -> JSON:

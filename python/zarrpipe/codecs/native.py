@@ -93,6 +93,10 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
         """Return the document, Python codecs inside it bound and appended to `stages`. For codecs that contain some."""
         return self.to_dict()
 
+    def _document_for(self, dtype: Any) -> dict[str, JSON]:  # noqa: ARG002
+        """Return the document for items of a data type. For codecs that Rust must tell more of some than they say."""
+        return self.to_dict()
+
     def _stage(self, spec: ArraySpec) -> _core.Stage:
         stages: list[PythonStage] = []
         return stage_of(self._bound_document(spec, stages), stages, chunk_form(spec))
@@ -114,7 +118,7 @@ class NativeCodec(BaseCodec[CodecInput, CodecOutput]):
         for chunk_shape in sample_chunk_shapes(chunk_grid, shape):
             if len(chunk_shape) != len(shape):
                 raise MetadataError(f"a grid of {len(chunk_shape)} axes does not fit an array of {len(shape)}")
-            stage_of(self.to_dict(), (), form_of(dtype, chunk_shape))
+            stage_of(self._document_for(dtype), (), form_of(dtype, chunk_shape))
 
     # One chunk. The base makes `decode` and `encode` of them.
 

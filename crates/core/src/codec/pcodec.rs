@@ -11,7 +11,10 @@
 //!
 //! All members may be absent. `level` is 0 to 12; `mode_spec` "auto" or "classic"; `delta_spec` "auto", "no_op" ("none"
 //! in older documents), "try_consecutive" (of `delta_encoding_order`, 0 to 7) or "try_lookback". An order beside "auto"
-//! means "try_consecutive". Integers and floats of 16 bits and more are stored, complex numbers as their components.
+//! means "try_consecutive". Integers and floats of 16 bits and more are stored, complex numbers as their components,
+//! times as integers.
+//!
+//! Bound: `layout`, where items are to be taken for another data type than their own (times for integers).
 //!
 //! How many numbers a stream holds is counted as they come out; what its header says of that is not used.
 
@@ -24,6 +27,7 @@ use pco::standalone::{DecompressorItem, FileDecompressor, guarantee, simple_comp
 use pco::{ChunkConfig, DeltaSpec, FULL_BATCH_N, ModeSpec, PagingSpec};
 use serde_json::Value;
 
+use super::computed::bound_layout;
 use super::{ArrayBytesCodec, Codec, Document, Expect, Stage};
 use crate::dtype::Scalar;
 use crate::error::{Error, Result};
@@ -64,7 +68,7 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
         })
         .with_delta_spec(parse_delta(document)?)
         .with_paging_spec(PagingSpec::EqualPagesUpTo(page_n as usize));
-    let scalar = number(spec)?;
+    let scalar = number(document, spec)?;
     let nbytes = usize::try_from(spec.nbytes()).map_err(|_| Error::memory(spec.nbytes()))?;
     Ok(Stage::ArrayBytes(Arc::new(Pcodec {
         name: document.name.to_owned(),
@@ -77,15 +81,22 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
 }
 
 /// The data type of what is compressed, if it is one that the format has.
-fn number(spec: &ChunkSpec) -> Result<Scalar> {
+fn number(document: &Document<'_>, spec: &ChunkSpec) -> Result<Scalar> {
     use Scalar::{Float16, Float32, Float64, Int16, Int32, Int64, Uint16, Uint32, Uint64};
-    match spec.layout.kind.components() {
+    let layout = match document.bound("layout") {
+        Some(_) => bound_layout(document, "layout")?,
+        None => spec.layout.clone(),
+    };
+    if layout.item_nbytes != spec.layout.item_nbytes {
+        return Err(Error::metadata("pcodec was told of items of another size"));
+    }
+    match layout.kind.components() {
         Some((scalar @ (Uint16 | Uint32 | Uint64 | Int16 | Int32 | Int64 | Float16 | Float32 | Float64), _)) => {
             Ok(scalar)
         }
         _ => Err(Error::metadata(format!(
-            "pcodec takes integers, floats and complex numbers of 16 to 64 bits, not {}",
-            spec.layout.kind.name()
+            "pcodec takes integers, floats and complex numbers of 16 to 64 bits and times, not {}",
+            layout.kind.name()
         ))),
     }
 }

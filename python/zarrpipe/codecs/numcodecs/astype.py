@@ -32,7 +32,8 @@ class AsType(ArrayFilter):
     Raises
     ------
     MetadataError
-        One is not a number's data type, or that of the chunk has another size.
+        One is not a number's data type, or that of the chunk has another size; or one is a time and the other neither
+        the same nor an integer.
 
     Examples
     --------
@@ -55,8 +56,10 @@ class AsType(ArrayFilter):
     def _resolved(self, dtype: AnyZDType) -> dict[str, JSON]:
         decoded, encoded = self._types(dtype)
         times = [native for native in (decoded, encoded) if native.kind in "mM"]
-        if times and decoded.newbyteorder("=") != encoded.newbyteorder("="):
-            # Units would have to be converted.
+        same = decoded.newbyteorder("=") == encoded.newbyteorder("=")
+        counts = len(times) == 1 and {decoded.kind, encoded.kind} & set("iu")
+        if times and not same and not counts:
+            # Units would have to be converted, and NaT is a number only among integers.
             raise MetadataError(
                 f"{decoded.str!r} does not become {encoded.str!r} here", at="/configuration/encode_dtype"
             )

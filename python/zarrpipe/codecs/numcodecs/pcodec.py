@@ -10,19 +10,24 @@ Source: zarr-extensions, "numcodecs.pcodec"
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
+from zarrpipe._types import JSON
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayBytesCodec
+from zarrpipe.codecs.computing import TIMES_AS_INTEGERS
 from zarrpipe.codecs.native import NativeCodec, check_choice, check_integer
+from zarrpipe.codecs.stage import PythonStage
+from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import MetadataError
+from zarrpipe.spec import ArraySpec
 
 __all__ = ["PCodec"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
-    """Compression by Pco, for integers and floats of 16 to 64 bits and complex numbers of such floats.
+    """Compression by Pco, for integers and floats of 16 to 64 bits, complex numbers of such floats, and times.
 
     Parameters
     ----------
@@ -71,3 +76,12 @@ class PCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
             check_integer(self.delta_encoding_order, "delta_encoding_order", 0, 7)
             if self.delta_spec not in ("auto", "try_consecutive"):
                 raise MetadataError(f"delta_encoding_order has no meaning with the delta_spec {self.delta_spec!r}")
+
+    def _document_for(self, dtype: Any) -> dict[str, JSON]:
+        document = self.to_dict()
+        if parse_dtype(dtype).to_native_dtype().kind in "mM":
+            cast("dict[str, JSON]", document["configuration"])["zarrpipe:layout"] = TIMES_AS_INTEGERS
+        return document
+
+    def _bound_document(self, spec: ArraySpec, stages: list[PythonStage]) -> dict[str, JSON]:  # noqa: ARG002
+        return self._document_for(spec.dtype)
