@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 from zarrpipe._types import JSON
 from zarrpipe.codecs.computing import AnyZDType, ComputingCodec, check_real, layout_json
 from zarrpipe.codecs.native import check_choice
-from zarrpipe.dtypes import parse_dtype
+from zarrpipe.dtypes import get_data_type_from_json, parse_dtype
 from zarrpipe.dtypes.zdtype import ZDType
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.json import located, pointer
@@ -73,14 +73,23 @@ class CastValue(ComputingCodec):
             check_real(dtype, self.name)
             if not isinstance(self.data_type, str | Mapping):
                 object.__setattr__(self, "data_type", dtype.to_json(3))
-        with located("/rounding"):
-            check_choice(self.rounding, "the rounding", ROUNDINGS)
+        check_choice(self.rounding, "rounding", ROUNDINGS)
         if self.out_of_range is not None:
-            with located("/out_of_range"):
-                check_choice(self.out_of_range, "what becomes of values out of range", ("clamp", "wrap"))
+            check_choice(self.out_of_range, "out_of_range", ("clamp", "wrap"))
         if self.scalar_map is not None:
             with located("/scalar_map"):
                 object.__setattr__(self, "scalar_map", _parse_map(self.scalar_map))
+
+    @classmethod
+    def _defaults(cls, configuration: dict[str, JSON]) -> dict[str, JSON]:
+        # Only users may name a data type otherwise than documents do.
+        with located("/data_type"):
+            get_data_type_from_json(configuration["data_type"], zarr_format=3)
+        maps = configuration.get("scalar_map")
+        for direction, pairs in maps.items() if isinstance(maps, Mapping) else ():
+            if isinstance(pairs, Mapping):
+                raise MetadataError(f"it is an array of pairs, not {pairs!r}", at=f"/scalar_map/{direction}")
+        return configuration
 
     @property
     def dtype(self) -> AnyZDType:
@@ -137,6 +146,7 @@ def _parse_map(given: object) -> dict[str, ScalarPairs]:
 
 
 def _parse_pairs(given: object) -> ScalarPairs:
+    # To users a mapping will do.
     pairs: Any = given.items() if isinstance(given, Mapping) else given
     if isinstance(pairs, str) or not isinstance(pairs, Iterable):
         raise MetadataError(f"it is an array of pairs, not {given!r}")

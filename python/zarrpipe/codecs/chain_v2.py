@@ -63,7 +63,12 @@ def codec_from_numcodecs_config(config: Mapping[str, JSON]) -> Any:
         raise UnsupportedError(_REFUSED[codec_id])
     configuration = {name: value for name, value in config.items() if name != "id"}
     name = codec_id if codec_id in _SAME_NAME else _PREFIX + codec_id
-    return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
+    try:
+        return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
+    except (MetadataError, UnsupportedError) as error:
+        # In format 2 the configuration's members stand beside the codec's name, which is called its id.
+        error.at = (error.at or "").removeprefix("/configuration").replace("/name", "/id")
+        raise
 
 
 def chain_v2(metadata: ArrayV2Metadata) -> tuple[Any, ...]:

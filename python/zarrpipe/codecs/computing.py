@@ -20,6 +20,7 @@ from zarrpipe.codecs.stage import PythonStage
 from zarrpipe.dtypes import ZDType, parse_dtype
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.grid import sample_chunk_shapes
+from zarrpipe.metadata.json import pointer
 from zarrpipe.spec import ArraySpec
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def layout_json(layout: Layout) -> JSON:
 
 
 def check_number(value: object, name: str) -> int | float:
-    """Return a finite number as JSON has it, NumPy's numbers too; raise MetadataError if it is none."""
+    """Return the member `name` as JSON has it, NumPy's numbers too; raise MetadataError unless it is a finite number."""
     number = value.item() if isinstance(value, np.generic) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise MetadataError(f"{name} is a number, not {value!r}")
+        raise MetadataError(f"{name} is a number, not {value!r}", at=pointer(name))
     return number
 
 

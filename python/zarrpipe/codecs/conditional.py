@@ -67,7 +67,7 @@ class ConditionalCodec(NativeCodec[Buffer, Buffer], BytesBytesCodec):
         if header_bits is not None:
             check_integer(header_bits, "header_bits", len(self.codecs), _MAX_HEADER_BITS)
             if header_bits % 8:
-                raise MetadataError(f"header_bits is a multiple of 8, not {header_bits}")
+                raise MetadataError(f"header_bits is a multiple of 8, not {header_bits}", at="/header_bits")
         object.__setattr__(self, "header_bits", header_bits)
 
     def to_dict(self) -> dict[str, JSON]:

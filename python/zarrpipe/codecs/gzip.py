@@ -43,4 +43,4 @@ class GzipCodec(NativeCodec[Buffer, Buffer], BytesBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of gzip", 0, 9)
+        check_integer(self.level, "level", 0, 9)

@@ -78,7 +78,8 @@ class N5DefaultCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
         return {"name": self.name, "configuration": {"codecs": tuple(codecs)}}
 
     def _bound_document(self, spec: ArraySpec, stages: list[PythonStage]) -> dict[str, JSON]:
-        return self._document(bind_codecs(self.codecs, spec, stages))
+        with located("/configuration/codecs"):
+            return self._document(bind_codecs(self.codecs, spec, stages))
 
     def evolve_from_array_spec(self, array_spec: ArraySpec) -> Self:
         # Not from Rust's document: in it Python codecs are placeholders.

@@ -16,7 +16,7 @@ from zarrpipe.codecs.stage import PythonStage
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.extension import check_fields, parse_extension
 from zarrpipe.metadata.grid import sample_chunk_shapes
-from zarrpipe.metadata.json import located
+from zarrpipe.metadata.json import located, pointer
 from zarrpipe.spec import ArraySpec
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ __all__ = ["NativeCodec", "check_choice", "check_integer"]
 
 
 def check_integer(value: object, name: str, least: int, most: int) -> None:
-    """Raise MetadataError unless `value` is an integer in the range."""
+    """Raise MetadataError unless the member `name` is an integer in the range."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise MetadataError(f"{name} is an integer from {least} to {most}, not {value!r}")
+        raise MetadataError(f"{name} is an integer from {least} to {most}, not {value!r}", at=pointer(name))
 
 
 def check_choice(value: object, name: str, choices: tuple[str, ...]) -> None:
-    """Raise MetadataError unless `value` is one of the words."""
+    """Raise MetadataError unless the member `name` is one of the words."""
     if value not in choices:
-        raise MetadataError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        raise MetadataError(f"{name} is one of {', '.join(choices)}, not {value!r}", at=pointer(name))
 
 
 class NativeCodec(BaseCodec[CodecInput, CodecOutput]):

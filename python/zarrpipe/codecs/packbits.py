@@ -55,4 +55,6 @@ class PackBitsCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
             if bit is not None:
                 check_integer(bit, name, 0, 63)
         if self.last_bit is not None and self.last_bit < (self.first_bit or 0):
-            raise MetadataError(f"last_bit {self.last_bit} is less than first_bit {self.first_bit or 0}")
+            raise MetadataError(
+                f"last_bit {self.last_bit} is less than first_bit {self.first_bit or 0}", at="/last_bit"
+            )

@@ -19,6 +19,7 @@ from zarrpipe.abc.buffer import NDBuffer
 from zarrpipe.abc.codec import ArrayArrayCodec
 from zarrpipe.codecs.native import NativeCodec
 from zarrpipe.errors import MetadataError
+from zarrpipe.metadata.json import located, pointer
 
 __all__ = ["ReshapeCodec", "SqueezeCodec"]
 
@@ -52,29 +53,30 @@ class ReshapeCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):
     def __init__(self, *, shape: Iterable[int | Iterable[int]]) -> None:
         given: object = shape
         if not isinstance(given, Iterable) or isinstance(given, str | bytes):
-            raise MetadataError(f"the shape is a list, not {given!r}")
-        entries = tuple(_parse_entry(entry) for entry in given)
+            raise MetadataError(f"the shape is a list, not {given!r}", at="/shape")
+        with located("/shape"):
+            entries = tuple(_parse_entry(entry, pointer(index)) for index, entry in enumerate(given))
         axes = [axis for entry in entries if isinstance(entry, tuple) for axis in entry]
         if axes != sorted(set(axes)):
-            raise MetadataError(f"the shape names axes in ascending order, not {axes}")
+            raise MetadataError(f"the shape names axes in ascending order, not {axes}", at="/shape")
         if entries.count(-1) > 1:
-            raise MetadataError(f"the shape has -1 once at most, not {entries}")
+            raise MetadataError(f"the shape has -1 once at most, not {entries}", at="/shape")
         # The class is frozen.
         object.__setattr__(self, "shape", entries)
 
 
-def _parse_entry(entry: object) -> int | tuple[int, ...]:
-    if isinstance(entry, Iterable) and not isinstance(entry, str | bytes):
-        return tuple(_parse_integer(axis, least=0) for axis in entry)
-    length = _parse_integer(entry, least=-1)
+def _parse_entry(entry: object, at: str) -> int | tuple[int, ...]:
+    if isinstance(entry, list | tuple):
+        return tuple(_parse_integer(axis, at + pointer(index), least=0) for index, axis in enumerate(entry))
+    length = _parse_integer(entry, at, least=-1)
     if length == 0:
-        raise MetadataError("an axis of the shape has at least one item, not 0")
+        raise MetadataError("an axis of the shape has at least one item, not 0", at=at)
     return length
 
 
-def _parse_integer(value: object, *, least: int) -> int:
+def _parse_integer(value: object, at: str, *, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise MetadataError(f"the shape has positive integers, lists of axes, and at most one -1, not {value!r}")
+        raise MetadataError(f"the shape has positive integers, lists of axes, and at most one -1, not {value!r}", at=at)
     return int(value)
 
 

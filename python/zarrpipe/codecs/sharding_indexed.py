@@ -31,6 +31,7 @@ from zarrpipe.codecs.chain import bind_codecs, parse_codecs
 from zarrpipe.codecs.crc32c import Crc32cCodec
 from zarrpipe.codecs.native import NativeCodec, check_choice
 from zarrpipe.codecs.stage import PythonStage, is_sync_codec
+from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.grid import parse_lengths
 from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArraySpec
@@ -91,7 +92,7 @@ class ShardingCodec(
         index_location: Literal["start", "end"] = "end",
     ) -> None:
         given: object = chunk_shape
-        if isinstance(given, int | np.integer):
+        if isinstance(given, int | np.integer) and not isinstance(given, bool):
             given = (given,)
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes):
             given = tuple(given)
@@ -104,6 +105,13 @@ class ShardingCodec(
             object.__setattr__(self, "index_codecs", parse_codecs(index_codecs))
         check_choice(index_location, "index_location", ("start", "end"))
         object.__setattr__(self, "index_location", index_location)
+
+    @classmethod
+    def _defaults(cls, configuration: dict[str, JSON]) -> dict[str, JSON]:
+        # A number alone is short for an array of one, but not in documents.
+        if not isinstance(given := configuration["chunk_shape"], list | tuple):
+            raise MetadataError(f"a chunk shape is an array of integers, not {given!r}", at="/chunk_shape")
+        return configuration
 
     def to_dict(self) -> dict[str, JSON]:
         return self._document(

@@ -48,10 +48,10 @@ class TransposeCodec(NativeCodec[NDBuffer, NDBuffer], ArrayArrayCodec):
 
     def __init__(self, *, order: Iterable[int]) -> None:
         given: object = order
-        axes: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+        axes: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [None]
         if not all(isinstance(axis, int | np.integer) and not isinstance(axis, bool) for axis in axes):
-            raise MetadataError(f"the order is a list of axes, not {given!r}")
+            raise MetadataError(f"the order is a list of axes, not {given!r}", at="/order")
         parsed = tuple(int(axis) for axis in axes)
         if sorted(parsed) != list(range(len(parsed))):
-            raise MetadataError(f"the order names each axis once, not {parsed}")
+            raise MetadataError(f"the order names each axis once, not {parsed}", at="/order")
         object.__setattr__(self, "order", parsed)

@@ -24,7 +24,7 @@ from zarrpipe.codecs.zfp_stream import MIN_BLOCK_BITS, Parameters, compress, dec
 from zarrpipe.errors import CodecError, MetadataError, UnsupportedError
 from zarrpipe.metadata.extension import check_fields, parse_extension
 from zarrpipe.metadata.grid import sample_chunk_shapes
-from zarrpipe.metadata.json import located
+from zarrpipe.metadata.json import located, pointer
 from zarrpipe.spec import ArraySpec
 
 if TYPE_CHECKING:
@@ -150,18 +150,18 @@ class ZfpCodec(ZfpArrayBytesCodec):
     }
 
     def __post_init__(self) -> None:
-        check_choice(self.mode, "the mode of zfp", tuple(self._MODES))
+        check_choice(self.mode, "mode", tuple(self._MODES))
         needed = self._MODES[self.mode]
         for item in fields(self)[1:]:
             value = getattr(self, item.name)
             if value is None and item.name in needed:
                 raise MetadataError(f"the mode {self.mode!r} of zfp needs {item.name!r}")
             if value is not None and item.name not in needed:
-                raise MetadataError(f"the mode {self.mode!r} of zfp has no {item.name!r}")
+                raise MetadataError(f"the mode {self.mode!r} of zfp has no {item.name!r}", at=pointer(item.name))
         if self.tolerance is not None:
-            check_number(self.tolerance, "the tolerance of zfp", 0, math.inf)
+            check_number(self.tolerance, "tolerance", 0, math.inf)
         if self.rate is not None:
-            check_number(self.rate, "the rate of zfp", 0, _MAX_RATE)
+            check_number(self.rate, "rate", 0, _MAX_RATE)
         for name, least, most in (
             ("precision", 1, 2**31 - 1),
             ("minbits", 0, 2**31 - 1),
@@ -170,7 +170,7 @@ class ZfpCodec(ZfpArrayBytesCodec):
             ("minexp", -(2**31), 2**31 - 1),
         ):
             if getattr(self, name) is not None:
-                check_integer(getattr(self, name), f"{name} of zfp", least, most)
+                check_integer(getattr(self, name), name, least, most)
 
     def _check(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         super()._check(dtype, shape)
@@ -221,11 +221,11 @@ class ZfpCodec(ZfpArrayBytesCodec):
 
 
 def check_number(value: object, name: str, least: float, most: float) -> None:
-    """Raise MetadataError unless `value` is a finite number in the range."""
+    """Raise MetadataError unless the member `name` is a finite number in the range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise MetadataError(f"{name} is a number from {least} to {most}, not {value!r}")
+        raise MetadataError(f"{name} is a number from {least} to {most}, not {value!r}", at=pointer(name))
     if not math.isfinite(value):
-        raise MetadataError(f"{name} is a finite number, not {value!r}")
+        raise MetadataError(f"{name} is a finite number, not {value!r}", at=pointer(name))
 
 
 # Data types that zfp does not have

@@ -47,6 +47,6 @@ class ZstdCodec(NativeCodec[Buffer, Buffer], BytesBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of zstd", -131072, 22)
+        check_integer(self.level, "level", -131072, 22)
         if not isinstance(self.checksum, bool):
-            raise MetadataError(f"checksum is true or false, not {self.checksum!r}")
+            raise MetadataError(f"checksum is true or false, not {self.checksum!r}", at="/checksum")

@@ -41,15 +41,16 @@ def parse_extension(data: object, *, what: str, ignorable: bool = False) -> dict
     MetadataError
         It is not an extension.
     """
+    name_at = "/name"
     if isinstance(data, str):
-        data = {"name": data}
+        data, name_at = {"name": data}, ""
     if not isinstance(data, Mapping):
         raise MetadataError(f"{what} is a string or an object, not {data!r}")
     if "name" not in data:
         raise MetadataError(f"{what} has a name")
     name = data["name"]
     if not isinstance(name, str) or not name:
-        raise MetadataError(f"the name of {what} is a string, not {name!r}", at="/name")
+        raise MetadataError(f"the name of {what} is a string, not {name!r}", at=name_at)
     extension: dict[str, JSON] = {"name": name}
     if "configuration" in data:
         if not isinstance(data["configuration"], Mapping):

@@ -222,11 +222,17 @@ impl<'d> Document<'d> {
         self.configuration.and_then(|map| map.get(key))
     }
 
-    /// An error that names the member.
+    /// An error that names the member, and the place where it is or should be.
     pub fn invalid(&self, key: &str, expected: &str) -> Error {
         match self.get(key) {
-            Some(found) => Error::metadata(format!("{key:?} must be {expected}, not {found}")),
-            None => Error::metadata(format!("{key:?} is missing; it must be {expected}")),
+            Some(found) => {
+                let error = Error::metadata(format!("{key:?} must be {expected}, not {found}"));
+                error.under(&format!("/configuration/{key}"))
+            }
+            None => {
+                let error = Error::metadata(format!("{key:?} is missing; it must be {expected}"));
+                error.under(self.configuration.map_or("", |_| "/configuration"))
+            }
         }
     }
 
@@ -256,7 +262,11 @@ impl<'d> Document<'d> {
     pub fn only(&self, keys: &[&str]) -> Result<()> {
         let unknown = |key: &&String| !keys.contains(&key.as_str()) && !key.starts_with(BOUND);
         match self.configuration.and_then(|map| map.keys().find(unknown)) {
-            Some(key) => Err(Error::metadata(format!("unknown configuration member {key:?}"))),
+            Some(key) => {
+                let error = Error::metadata(format!("unknown configuration member {key:?}"));
+                let step = key.replace('~', "~0").replace('/', "~1");
+                Err(error.under(&format!("/configuration/{step}")))
+            }
             None => Ok(()),
         }
     }

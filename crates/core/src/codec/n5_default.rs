@@ -134,12 +134,13 @@ fn compile_compressor(
 
 impl Inner {
     fn compile(transpose_json: &Value, bytes_json: &Value, spec: &ChunkSpec) -> Result<Self> {
-        let transpose = transpose::compile(&Document::parse(transpose_json)?, spec)?;
+        let place = |position: usize| move |error: Error| error.under(&format!("/configuration/codecs/{position}"));
+        let transpose = transpose::compile(&Document::parse(transpose_json)?, spec).map_err(place(0))?;
         let behind = match &transpose {
             Stage::ArrayArray(codec) => codec.encoded_spec(),
             _ => spec,
         };
-        let bytes = bytes::compile(&Document::parse(bytes_json)?, behind)?;
+        let bytes = bytes::compile(&Document::parse(bytes_json)?, behind).map_err(place(1))?;
         Ok(Inner { transpose, bytes })
     }
 

@@ -37,9 +37,7 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
         scale: bound_item(document, "scale", scalar)?,
     };
     if matches!(scalar.read(codec.scale), Number::Finite { magnitude: 0, .. }) {
-        return Err(document
-            .invalid("scale", "a number other than zero")
-            .under("/configuration/scale"));
+        return Err(document.invalid("scale", "a number other than zero"));
     }
     let mut fill_value = vec![0; spec.layout.item_nbytes];
     let encoded = codec.encode(&spec.fill_value, &mut fill_value);

@@ -45,4 +45,4 @@ class BZ2(NativeCodec[Buffer, Buffer], BytesBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of bz2", 1, 9)
+        check_integer(self.level, "level", 1, 9)

@@ -44,4 +44,4 @@ class GZip(NativeCodec[Buffer, Buffer], BytesBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of gzip", -1, 9)
+        check_integer(self.level, "level", -1, 9)

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
+
+import numpy as np
 
 from zarrpipe.abc.buffer import Buffer
 from zarrpipe.abc.codec import BytesBytesCodec
@@ -57,10 +59,8 @@ class JenkinsLookup3(NativeCodec[Buffer, Buffer], BytesBytesCodec):
 
 def _parse_prefix(prefix: object) -> tuple[int, ...]:
     # numcodecs has an array of uint8 here.
-    try:
-        parsed = tuple(int(byte) for byte in cast("Iterable[Any]", prefix))
-    except (TypeError, ValueError):
-        parsed = (-1,)
-    if isinstance(prefix, str) or not all(0 <= byte <= 255 for byte in parsed):
-        raise MetadataError(f"prefix is bytes or integers from 0 to 255, not {prefix!r}")
-    return parsed
+    given: tuple[Any, ...] = tuple(prefix) if isinstance(prefix, Iterable) and not isinstance(prefix, str) else (None,)
+    for byte in given:
+        if isinstance(byte, bool) or not isinstance(byte, int | np.integer) or not 0 <= byte <= 255:
+            raise MetadataError(f"prefix is bytes or integers from 0 to 255, not {prefix!r}", at="/prefix")
+    return tuple(int(byte) for byte in given)

@@ -60,11 +60,15 @@ class LZMA(NativeCodec[Buffer, Buffer], BytesBytesCodec):
 
     def __post_init__(self) -> None:
         check_integer(self.format, "format", 0, 3)
+        check_integer(self.check, "check", -1, 10)
         if self.check not in (-1, 0, 1, 4, 10):
-            raise MetadataError(f"check is one of -1, 0, 1, 4, 10, not {self.check!r}")
+            raise MetadataError(f"check is one of -1, 0, 1, 4, 10, not {self.check!r}", at="/check")
         if self.preset is not None:
             check_integer(self.preset, "preset", 0, 9 | _EXTREME)
-            check_integer(self.preset & ~_EXTREME, "preset, without the slower variant's bit,", 0, 9)
+            if self.preset & ~_EXTREME > 9:
+                raise MetadataError(
+                    f"preset is 0 to 9, and the bit of a slower variant, not {self.preset}", at="/preset"
+                )
         if self.filters is not None:
             object.__setattr__(self, "filters", _parse_filters(self.filters))
 
@@ -75,8 +79,9 @@ class LZMA(NativeCodec[Buffer, Buffer], BytesBytesCodec):
 def _parse_filters(filters: Any) -> tuple[dict[str, int], ...]:
     # What the filters hold is checked where they are used.
     if isinstance(filters, str | bytes | Mapping) or not isinstance(filters, Iterable):
-        raise MetadataError(f"filters are a list of objects, not {filters!r}")
+        raise MetadataError(f"filters are a list of objects, not {filters!r}", at="/filters")
     parsed = tuple(filters)
-    if not all(isinstance(item, Mapping) for item in parsed):
-        raise MetadataError(f"filters are a list of objects, not {filters!r}")
+    for index, item in enumerate(parsed):
+        if not isinstance(item, Mapping):
+            raise MetadataError(f"a filter is an object, not {item!r}", at=f"/filters/{index}")
     return tuple(dict(item) for item in parsed)

@@ -67,7 +67,7 @@ class PCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of pcodec", 0, 12)
+        check_integer(self.level, "level", 0, 12)
         check_choice(self.mode_spec, "mode_spec", ("auto", "classic"))
         check_choice(self.delta_spec, "delta_spec", ("auto", "no_op", "none", "try_consecutive", "try_lookback"))
         check_choice(self.paging_spec, "paging_spec", ("equal_pages_up_to",))
@@ -75,7 +75,10 @@ class PCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
         if self.delta_encoding_order is not None:
             check_integer(self.delta_encoding_order, "delta_encoding_order", 0, 7)
             if self.delta_spec not in ("auto", "try_consecutive"):
-                raise MetadataError(f"delta_encoding_order has no meaning with the delta_spec {self.delta_spec!r}")
+                raise MetadataError(
+                    f"delta_encoding_order has no meaning with the delta_spec {self.delta_spec!r}",
+                    at="/delta_encoding_order",
+                )
 
     def _document_for(self, dtype: Any) -> dict[str, JSON]:
         document = self.to_dict()

@@ -67,14 +67,16 @@ class ZFPY(ZfpArrayBytesCodec):
     _dtypes = frozenset({"int32", "int64", "float32", "float64"})
 
     def __post_init__(self) -> None:
-        check_integer(self.mode, "the mode of zfpy", _EXPERT, _REVERSIBLE)
+        check_integer(self.mode, "mode", _EXPERT, _REVERSIBLE)
         if self.mode == _EXPERT:
-            raise UnsupportedError("the expert mode of zfp is one that numcodecs does not have")
-        check_number(self.tolerance, "tolerance of zfpy", -math.inf, math.inf)
-        check_number(self.rate, "rate of zfpy", -math.inf, 4096)
-        check_integer(self.precision, "precision of zfpy", -(2**31), 2**31 - 1)
+            raise UnsupportedError("the expert mode of zfp is one that numcodecs does not have", at="/mode")
+        check_number(self.tolerance, "tolerance", -math.inf, math.inf)
+        check_number(self.rate, "rate", -math.inf, 4096)
+        check_integer(self.precision, "precision", -(2**31), 2**31 - 1)
         if not isinstance(self.compression_kwargs, Mapping | None):
-            raise MetadataError(f"compression_kwargs of zfpy is an object, not {self.compression_kwargs!r}")
+            raise MetadataError(
+                f"compression_kwargs of zfpy is an object, not {self.compression_kwargs!r}", at="/compression_kwargs"
+            )
         # The class is frozen.
         object.__setattr__(self, "compression_kwargs", None)
 

@@ -49,6 +49,6 @@ class Zstd(NativeCodec[Buffer, Buffer], BytesBytesCodec):
     is_fixed_size = False
 
     def __post_init__(self) -> None:
-        check_integer(self.level, "the level of zstd", -(2**31), 2**31 - 1)
+        check_integer(self.level, "level", -(2**31), 2**31 - 1)
         if not isinstance(self.checksum, bool):
-            raise MetadataError(f"checksum is true or false, not {self.checksum!r}")
+            raise MetadataError(f"checksum is true or false, not {self.checksum!r}", at="/checksum")

@@ -18,10 +18,13 @@ pub(super) fn parse_filters(document: &Document<'_>, filters: &Value, format: Fo
         .as_array()
         .filter(|list| (1..=4).contains(&list.len()))
         .ok_or_else(|| invalid("a list of one to four filters"))?;
-    let parsed = list
-        .iter()
-        .map(|filter| Filter::parse(filter).ok_or_else(|| Error::metadata(format!("{filter} is no filter of lzma"))))
-        .collect::<Result<Vec<_>>>()?;
+    let parse = |(position, filter): (usize, &Value)| {
+        Filter::parse(filter).ok_or_else(|| {
+            let error = Error::metadata(format!("{filter} is no filter of lzma"));
+            error.under(&format!("/configuration/filters/{position}"))
+        })
+    };
+    let parsed = list.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()?;
     let is_last = |i: usize| i + 1 == parsed.len();
     if parsed
         .iter()
