@@ -8,6 +8,7 @@ from typing import Any
 from zarrpipe._types import MemoryOrder
 from zarrpipe.codecs import to_numcodecs_config
 from zarrpipe.dtypes import ZDType
+from zarrpipe.errors import MetadataError
 from zarrpipe.metadata import ArrayV2Metadata, V2ChunkKeyEncoding
 from zarrpipe.metadata.json import located, pointer
 
@@ -70,9 +71,9 @@ def plan_metadata_v2(
     configs = []
     for index, codec in enumerate(filters):
         with located("/filters" + pointer(index)):
-            configs.append(to_numcodecs_config(codec))
+            configs.append(_check_portable(to_numcodecs_config(codec)))
     with located("/compressor"):
-        compressor = to_numcodecs_config(compressors[0]) if compressors else None
+        compressor = _check_portable(to_numcodecs_config(compressors[0])) if compressors else None
     named = {config["id"] for config in (*configs, *([compressor] if compressor else ()))}
     for needed in default_filters_v2(data_type):
         if needed["id"] not in named:
@@ -85,3 +86,12 @@ def plan_metadata_v2(
         dimension_separator=chunk_key_encoding.separator,
         **fields,
     )
+
+
+def _check_portable(config: dict[str, Any]) -> dict[str, Any]:
+    """Raise MetadataError for a configuration that readers take in different ways."""
+    if config["id"] == "shuffle" and config.get("elementsize") == 0:
+        raise MetadataError(
+            "0 is no shuffle to some readers, and one of items to others: say which size", at="/elementsize"
+        )
+    return config

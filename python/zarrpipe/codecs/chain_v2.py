@@ -9,6 +9,7 @@ Source: Zarr v2 specification, "Filters"; numcodecs (https://numcodecs.readthedo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from zarrpipe.codecs.chain import parse_codec
 from zarrpipe.codecs.foreign import NumcodecsBytesBytes, is_numcodecs_object
 from zarrpipe.codecs.stage import codec_kind
 from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.dtypes import byte_orders
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import ArrayV2Metadata, dumps, loads, parse_numcodecs_config
 from zarrpipe.metadata.json import located, pointer
@@ -62,6 +64,11 @@ def codec_from_numcodecs_config(config: Mapping[str, JSON]) -> Any:
     if codec_id in _REFUSED:
         raise UnsupportedError(_REFUSED[codec_id])
     configuration = {name: value for name, value in config.items() if name != "id"}
+    if codec_id == "shuffle":
+        # Of chains of format 3, where absence means the item's size, the default is not numcodecs'.
+        element_nbytes = configuration.get("elementsize", 4)
+        # HDF5's 0 is the item's size, and so is netCDF-C's, which numcodecs takes for no shuffle at all.
+        configuration["elementsize"] = None if element_nbytes == 0 else element_nbytes
     name = codec_id if codec_id in _SAME_NAME else _PREFIX + codec_id
     return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
 
@@ -124,25 +131,12 @@ def _places(metadata: ArrayV2Metadata) -> Iterator[tuple[str, dict[str, JSON]]]:
 def _byte_order(dtype: np.dtype[Any]) -> Endianness | None:
     """Return the byte order of items; None where they have none.
 
-    Raises
-    ------
-    UnsupportedError
-        Fields differ in it: a chunk has one byte order.
+    Where fields have both, chunks are in the one that the host has not: see `Struct.layout`.
     """
-    orders = set(_byte_orders(dtype))
+    orders = byte_orders(dtype)
     if len(orders) > 1:
-        raise UnsupportedError("fields of both byte orders in one data type are not implemented", at="/dtype")
+        return "big" if sys.byteorder == "little" else "little"
     return orders.pop() if orders else None
-
-
-def _byte_orders(dtype: np.dtype[Any]) -> Iterator[Endianness]:
-    if dtype.subdtype is not None:
-        yield from _byte_orders(dtype.subdtype[0])
-    elif dtype.names is not None:
-        for name in dtype.names:
-            yield from _byte_orders(dtype[name])
-    elif dtype.str[0] in "<>":
-        yield "little" if dtype.str[0] == "<" else "big"
 
 
 def _order_behind(config: Mapping[str, JSON], order: Endianness | None) -> Endianness | None:

@@ -16,7 +16,7 @@ from zarrpipe.dtypes.registry import (
     parse_data_type,
     parse_dtype,
 )
-from zarrpipe.dtypes.structured import Struct, Structured
+from zarrpipe.dtypes.structured import Struct, Structured, byte_orders
 from zarrpipe.dtypes.time import DateTime64, TimeDelta64
 from zarrpipe.dtypes.variable import HasObjectCodec, VariableLengthBytes, VariableLengthUTF8
 from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
@@ -58,6 +58,7 @@ __all__ = [
     "VariableLengthUTF8",
     "ZDType",
     "ZDTypeLike",
+    "byte_orders",
     "data_type_registry",
     "get_data_type_from_json",
     "get_data_type_from_native_dtype",
