@@ -472,9 +472,6 @@ def test_objects_need_a_codec(tmp_path: Path) -> None:
         wild(tmp_path, {"dtype": "|O"})
     with pytest.raises(UnsupportedError, match="runs what its bytes say"):
         wild(tmp_path, {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}]})
-    for codec in ("json2", "msgpack2"):
-        with pytest.raises(UnsupportedError):
-            wild(tmp_path, {"dtype": "|O", "filters": [{"id": codec}]})[...]
 
 
 def test_codecs_out_of_place() -> None:
