@@ -479,11 +479,9 @@ def test_codecs_out_of_place() -> None:
         return ArrayV2Metadata(**{"shape": (4,), "chunks": (2,), "dtype": "<i4", "compressor": None, **fields})
 
     delta, crc = {"id": "delta", "dtype": "<i4"}, {"id": "crc32"}
-    with pytest.raises(UnsupportedError, match="'delta' behind one that gives bytes") as caught:
-        chain_v2(metadata(filters=(crc, delta)))
-    assert caught.value.at == "/filters/1"
-    with pytest.raises(UnsupportedError, match="other byte order"):
-        chain_v2(metadata(filters=({"id": "delta", "dtype": ">i4"},)))
+    # Not to be had as a chain of format 3: see `test_v2_foreign.py`.
+    for filters in ((crc, delta), ({"id": "delta", "dtype": ">i4"},)):
+        assert [type(codec).__name__ for codec in chain_v2(metadata(filters=filters))] == ["NumcodecsFilters"]
     with pytest.raises(MetadataError) as caught_too:
         chain_v2(metadata(compressor={"id": "gzip", "level": "high"}))
     assert (caught_too.value.at or "").startswith("/compressor")

@@ -22,25 +22,16 @@ from zarrpipe.dtypes import CategorizedText, JSONObjects, MsgPackObjects, Ragged
 from zarrpipe.errors import CodecError, MetadataError, UnsupportedError
 from zarrpipe.stores import MemoryStore
 
-NESTED = [
-    {"b": 1, "a": [None, {"ü": "\ud800"}]},
-    [1, "two", None],
-    "text",
-    3.5,
-    None,
-    True,
-    2**70,
-    [],
-    "",
-    {},
-    [[1]],
-    -0.0,
-]
+NESTED: list[Any] = [
+    {"b": 1, "a": [None, {"ü": "\ud800"}]}, [1, "two", None], "text", 3.5, None, True, 2**70, [], "", {}, [[1]], -0.0
+]  # fmt: skip
+# MessagePack has bytes, and less of text and numbers.
+PACKED = [b"\xff\x00" if item in (2**70, NESTED[0]) else item for item in NESTED]
 RAGGED = [np.arange(n, dtype="i4") for n in (0, 1, 2, 3, 10, 1, 0, 4, 1, 2, 3, 4)]
 LABELS = ["a", "b", "", "ü"]
 KINDS: dict[str, tuple[dict[str, Any], list[Any], type]] = {
     "json2": ({"id": "json2"}, NESTED, JSONObjects),
-    "msgpack2": ({"id": "msgpack2"}, [b"\xff\x00" if item == 2**70 or item == NESTED[0] else item for item in NESTED], MsgPackObjects),
+    "msgpack2": ({"id": "msgpack2"}, PACKED, MsgPackObjects),
     "vlen-array": ({"id": "vlen-array", "dtype": "<i4"}, RAGGED, RaggedArrays),
     "vlen-array >": ({"id": "vlen-array", "dtype": ">f8"}, [item / 7 for item in RAGGED], RaggedArrays),
     "categorize": ({"id": "categorize", "labels": LABELS, "dtype": "|O", "astype": "|u1"}, LABELS * 3, CategorizedText),
@@ -91,9 +82,9 @@ def test_round_trip(tmp_path: Path, kind: str, order: Any) -> None:
     array[3, 2] = want[0, 0]
     want[3, 2] = want[0, 0]
     same(zarrpipe.open_array(tmp_path, mode="r")[...], want)
-    out = np.empty((4, 3), dtype=object)
+    out = np.empty((4, 3), dtype=array.dtype)
     assert array.read(out=out) is out
-    same(out, want)
+    same(out.astype(object), want)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -216,10 +207,9 @@ def test_other_items_as_lists(dtype: str, codec: Any) -> None:
 def test_by_numcodecs_interface(codec_id: str) -> None:
     config, items, _ = KINDS[codec_id]
     ours, theirs = get_codec(config), numcodecs.get_codec(config)
-    array = objects(
-        [item for item in items if item != NESTED[0]] if codec_id != "vlen-array" else items,
-        (len(items) - (codec_id == "json2"),),
-    )
+    # Nothing with several keys: those of JSON are sorted.
+    items = items[1:]
+    array = objects(items, (len(items),))
     assert bytes(ours.encode(array)) == bytes(theirs.encode(array))
     same(ours.decode(theirs.encode(array)), array)
 
@@ -252,12 +242,8 @@ def test_messages_that_lie(tmp_path: Path, stored: bytes) -> None:
 def test_arrays_that_lie(tmp_path: Path) -> None:
     array = make(tmp_path, "vlen-array", (2,), chunks=(2,), compressors=None)
     good = bytes(numcodecs.VLenArray("<i4").encode(objects(RAGGED[1:3], (2,))))
-    for stored in (
-        good[:-1],
-        good[:3],
-        good.replace(b"\x04\0\0\0", b"\x03\0\0\0", 1),
-        b"\x02\0\0\0\x03\0\0\0abc\0\0\0\0",
-    ):
+    shorter = good.replace(b"\4\0\0\0", b"\3\0\0\0", 1)
+    for stored in (good[:-1], good[:3], shorter, b"\2\0\0\0\3\0\0\0abc\0\0\0\0"):
         (tmp_path / "0").write_bytes(stored)
         with pytest.raises(CodecError):
             array[...]

@@ -112,8 +112,8 @@ def _translated(metadata: ArrayV2Metadata) -> tuple[Any, ...] | None:
             if is_first and isinstance(codec, NumcodecsBytesBytes):
                 # One of numcodecs' that is not built in. It may look at the array itself, as image codecs do.
                 codec = codec.as_serializer()
-                # Behind filters it is given what numcodecs makes of an array, which may be flat.
-                is_chain = is_chain and not has_filters
+                # In Fortran order, and behind filters, numcodecs gives it another array than a chain does.
+                is_chain = is_chain and not before
             kind = codec_kind(codec)
             if kind == "bytes_bytes":
                 behind.append(codec)
