@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from peers import PEERS, any_failure, same
 
 import zarrpipe
+from peers import PEERS, any_failure, same
 from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import MetadataError, UnsupportedError
 

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from zarrpipe.abc.buffer import BufferPrototype, NDBuffer
 from zarrpipe.arrays.chunks import ArrayChunks
 from zarrpipe.arrays.indexers import Indexer
-from zarrpipe.arrays.selection import parse_value
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.driver import apply_settings, drive
 
@@ -166,7 +165,7 @@ class ArrayAccess(ArrayChunks):
         apply_settings()
         engine = self._engine
         selected = engine.select(selection, kind, fields, writing=True)
-        items = parse_value(value, selected.shape, selected.dtype, points=selected.points)
+        items = self._to_items(value, selected.shape, selected.dtype, points=selected.points)
         if engine.needs_loop:
             self._finish(engine.start_write(selected, items))
         else:
@@ -177,7 +176,7 @@ class ArrayAccess(ArrayChunks):
         apply_settings()
         engine = self._engine
         selected = engine.select(selection, kind, writing=True)
-        items = parse_value(value, selected.shape, selected.dtype, points=selected.points)
+        items = self._to_items(value, selected.shape, selected.dtype, points=selected.points)
         await drive(engine.start_write(selected, items), self.store)
 
     # By zarr-python's names. `out` is an array or a buffer, `fields` a name or a list of names, and what is returned is

@@ -15,6 +15,7 @@ from zarrpipe.abc.metadata import parse_shapelike
 from zarrpipe.arrays.access import ArrayAccess
 from zarrpipe.arrays.resizing import clear_border, delete_outside
 from zarrpipe.arrays.selection import parse_value
+from zarrpipe.dtypes import ObjectDType
 from zarrpipe.errors import ConflictError
 from zarrpipe.metadata import AnyArrayMetadata, ArrayMetadata
 from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, load_array, locked, run
@@ -222,8 +223,9 @@ class Array(ArrayAccess):
         if not -self.ndim <= axis < self.ndim:
             raise ValueError(f"an array of {self.ndim} axes has no axis {axis}")
         axis %= self.ndim
-        items = np.asarray(data)
         # Converted before anything is changed.
+        data_type = self._metadata.data_type
+        items = data_type.as_array(data, self.ndim) if isinstance(data_type, ObjectDType) else np.asarray(data)
         items = parse_value(items, items.shape, self.dtype)
         self._check_appended(items.shape, self.shape, axis)
         return items, axis

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,14 @@ import numpy.typing as npt
 from zarrpipe import _core
 from zarrpipe.arrays.chunk_shapes import check_inner_chunks
 from zarrpipe.arrays.facts import ArrayFacts, in_array_document
+from zarrpipe.arrays.objects import ObjectEngine
 from zarrpipe.arrays.selection import parse_value
 from zarrpipe.arrays.stored_chunks import chunk_count, grid_shape, inside, stored_chunks
 from zarrpipe.codecs import compile_chain
 from zarrpipe.codecs.items import bytes_to_items, items_to_bytes
 from zarrpipe.display import ArrayInfo
 from zarrpipe.driver import apply_settings, drive, sync
+from zarrpipe.dtypes import ObjectDType
 from zarrpipe.errors import SelectionError
 from zarrpipe.metadata import AnyArrayMetadata, RectilinearChunkGrid, RegularChunkGrid, join_key
 from zarrpipe.metadata.chunk_axis import ChunkRuns
@@ -53,7 +55,7 @@ class ArrayChunks(ArrayFacts):
         grid = metadata.chunk_grid
         regular = isinstance(grid, RegularChunkGrid)
         self._check_shards(metadata)
-        return _core.Engine(
+        engine = _core.Engine(
             self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
             [axis.runs if isinstance(axis, ChunkRuns) else axis.lengths[0] for axis in grid.axes],
@@ -65,6 +67,17 @@ class ArrayChunks(ArrayFacts):
             read_missing_chunks=config.read_missing_chunks,
             order=self.order,
         )
+        data_type = metadata.data_type
+        return cast("_core.Engine", ObjectEngine(engine, data_type)) if isinstance(data_type, ObjectDType) else engine
+
+    def _to_items(
+        self, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any], *, points: bool = False
+    ) -> npt.NDArray[Any]:
+        """Return what is assigned to a selection as the engine takes it."""
+        data_type = self._metadata.data_type
+        if isinstance(data_type, ObjectDType):
+            value = data_type.to_array(value, shape)
+        return parse_value(value, shape, dtype, points=points)
 
     def _check_shards(self, metadata: AnyArrayMetadata) -> None:
         """Raise MetadataError if, of shards of several shapes, one is no whole number of chunks."""
@@ -126,7 +139,7 @@ class ArrayChunks(ArrayFacts):
         """
         chunk_shape = self._chunk_shape(chunk_coords)
         chain = self._chain_of(chunk_shape)
-        values = parse_value(items, chunk_shape, self.dtype)
+        values = self._to_items(items, chunk_shape, self.dtype)
         if values.shape != chunk_shape:
             values = np.broadcast_to(values, chunk_shape)
         spec = self._chunk_spec(chunk_shape)

@@ -16,6 +16,7 @@ from zarrpipe.arrays.chunk_shapes import inner_chunks
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import chain_v2, codec_from_numcodecs_config, parse_codecs
 from zarrpipe.display import ArrayInfo
+from zarrpipe.dtypes import ObjectDType
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
     AnyArrayMetadata,
@@ -327,7 +328,10 @@ class ArrayFacts:
     @property
     def _data_type_name(self) -> str:
         # NumPy's names say the byte order and the unit, but of what NumPy does not have they say little.
-        name = self._metadata.data_type.to_json(3)
+        data_type = self._metadata.data_type
+        if isinstance(data_type, ObjectDType):
+            return f"object ({data_type.object_codec_id})"
+        name = data_type.to_json(3)
         return name if isinstance(name, str) and self.dtype.kind in "VWTO" else str(self.dtype)
 
     def _info(self, **counted: int) -> ArrayInfo:

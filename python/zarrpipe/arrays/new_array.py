@@ -21,7 +21,7 @@ from zarrpipe.arrays.chunk_shapes import (
     parse_chunks,
     parse_shards,
 )
-from zarrpipe.arrays.new_array_v2 import default_filters_v2, plan_metadata_v2, refuse_v3_options
+from zarrpipe.arrays.new_array_v2 import default_filters_v2, parse_dtype_v2, plan_metadata_v2, refuse_v3_options
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import chain_v2, codec_documents, compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.driver import apply_settings
@@ -167,9 +167,11 @@ def plan_array(options: CreateOptions) -> NewArray:
     """
     zarr_format = check_zarr_format(options.get("zarr_format"))
     apply_settings()
-    data, shape, data_type = _parse_data(
-        options.get("data"), options.get("shape"), options.get("dtype"), zarr_format=zarr_format
-    )
+    data, shape, dtype = _parse_data(options.get("data"), options.get("shape"), options.get("dtype"))
+    if zarr_format == 2:
+        data_type = parse_dtype_v2(dtype, _parse_list(options.get("filters", "auto"), ()))
+    else:
+        data_type = _parse_dtype_v3(dtype)
     plan = _plan_v2 if zarr_format == 2 else _plan_v3
     metadata, codecs, config = plan(options, shape, data_type)
     metadata.documents()  # attributes may be no JSON
@@ -264,23 +266,23 @@ def check_zarr_format(zarr_format: object) -> ZarrFormat:
 
 
 def _parse_data(
-    data: npt.ArrayLike | None, shape: ShapeLike | None, dtype: ZDTypeLike | None, *, zarr_format: ZarrFormat
-) -> tuple[npt.NDArray[Any] | None, tuple[int, ...], ZDType[Any, Any]]:
+    data: npt.ArrayLike | None, shape: ShapeLike | None, dtype: ZDTypeLike | None
+) -> tuple[npt.NDArray[Any] | None, tuple[int, ...], ZDTypeLike]:
     if data is None:
         if shape is None or dtype is None:
             missing = "shape" if shape is None else "dtype"
             raise ValueError(f"an array is made from data, or from shape and dtype: {missing} is missing")
-        return None, parse_shapelike(shape), _parse_dtype(dtype, zarr_format)
+        return None, parse_shapelike(shape), dtype
     if shape is not None or dtype is not None:
         raise ValueError("the shape and the data type are those of the data: do not give them beside it")
     items = np.asarray(data)
-    return items, items.shape, _parse_dtype(items.dtype, zarr_format)
+    return items, items.shape, items.dtype
 
 
-def _parse_dtype(dtype: ZDTypeLike, zarr_format: ZarrFormat) -> ZDType[Any, Any]:
-    data_type = parse_dtype(dtype, zarr_format=zarr_format)
+def _parse_dtype_v3(dtype: ZDTypeLike) -> ZDType[Any, Any]:
+    data_type = parse_dtype(dtype)
     native: np.dtype[Any] = data_type.to_native_dtype()
-    if zarr_format == 2 or native.isnative:
+    if native.isnative:
         return data_type
     # As it will be when the array is opened: documents of format 3 have no byte order.
     return type(data_type).from_native_dtype(native.newbyteorder("="))

@@ -7,11 +7,12 @@ from typing import Any
 
 from zarrpipe._types import MemoryOrder
 from zarrpipe.codecs import to_numcodecs_config
-from zarrpipe.dtypes import ZDType
-from zarrpipe.metadata import ArrayV2Metadata, V2ChunkKeyEncoding
+from zarrpipe.dtypes import HasObjectCodec, VariableLengthUTF8, ZDType, ZDTypeLike, object_data_type, parse_dtype
+from zarrpipe.errors import MetadataError
+from zarrpipe.metadata import ArrayV2Metadata, V2ChunkKeyEncoding, parse_object_dtype
 from zarrpipe.metadata.json import located, pointer
 
-__all__ = ["default_filters_v2", "plan_metadata_v2", "refuse_v3_options"]
+__all__ = ["default_filters_v2", "parse_dtype_v2", "plan_metadata_v2", "refuse_v3_options"]
 
 
 def refuse_v3_options(options: Mapping[str, Any]) -> None:
@@ -23,11 +24,51 @@ def refuse_v3_options(options: Mapping[str, Any]) -> None:
         raise ValueError("arrays of Zarr format 2 have no serializer: filters= and compressors= are all their codecs")
 
 
+def parse_dtype_v2(dtype: ZDTypeLike, filters: Sequence[Any]) -> ZDType[Any, Any]:
+    """Return the data type that a user means: that of objects is what their codec takes.
+
+    Parameters
+    ----------
+    dtype : ZDType or what NumPy can make a data type of
+        ``object``, for instance.
+    filters : sequence of codec
+        Among which that codec is: see `zarrpipe.codecs.to_numcodecs_config`.
+
+    Raises
+    ------
+    MetadataError
+        There is no such codec.
+    UnsupportedError
+        There is no such data type.
+
+    Examples
+    --------
+    >>> parse_dtype_v2(object, [{"id": "json2"}])
+    JSONObjects()
+    """
+    is_object = not isinstance(dtype, ZDType | Mapping) and dtype in (object, "O", "|O", "object")
+    data_type = None if is_object else parse_dtype(dtype, zarr_format=2)
+    if data_type is not None and type(data_type) is not VariableLengthUTF8:
+        return data_type
+    configs = [config for config in map(_config_or_none, filters) if config is not None]
+    if data_type is None:
+        with located("/dtype"):
+            return parse_object_dtype(configs)
+    # Text, which objects may be too.
+    return next(filter(None, map(object_data_type, configs)), data_type)
+
+
+def _config_or_none(codec: Any) -> dict[str, Any] | None:
+    try:
+        return to_numcodecs_config(codec)
+    except MetadataError:
+        # What is wrong with it is told with its place.
+        return None
+
+
 def default_filters_v2(data_type: ZDType[Any, Any]) -> tuple[dict[str, Any], ...]:
     """Return the filters that a data type needs: the codec that turns its objects into bytes."""
-    document: Any = data_type.to_json(2)
-    object_codec = document["object_codec_id"]
-    return () if object_codec is None else ({"id": object_codec},)
+    return (data_type.object_codec,) if isinstance(data_type, HasObjectCodec) else ()
 
 
 def plan_metadata_v2(
@@ -70,9 +111,9 @@ def plan_metadata_v2(
     configs = []
     for index, codec in enumerate(filters):
         with located("/filters" + pointer(index)):
-            configs.append(to_numcodecs_config(codec))
+            configs.append(_check_portable(to_numcodecs_config(codec)))
     with located("/compressor"):
-        compressor = to_numcodecs_config(compressors[0]) if compressors else None
+        compressor = _check_portable(to_numcodecs_config(compressors[0])) if compressors else None
     named = {config["id"] for config in (*configs, *([compressor] if compressor else ()))}
     for needed in default_filters_v2(data_type):
         if needed["id"] not in named:
@@ -85,3 +126,12 @@ def plan_metadata_v2(
         dimension_separator=chunk_key_encoding.separator,
         **fields,
     )
+
+
+def _check_portable(config: dict[str, Any]) -> dict[str, Any]:
+    """Raise MetadataError for a configuration that readers take in different ways."""
+    if config["id"] == "shuffle" and config.get("elementsize") == 0:
+        raise MetadataError(
+            "0 is no shuffle to some readers, and one of items to others: say which size", at="/elementsize"
+        )
+    return config

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zarrpipe.arrays.stored_chunks import grid_shape, is_inside, stored_chunks
+from zarrpipe.dtypes import ObjectDType, ZDType
 from zarrpipe.metadata import AnyArrayMetadata, ChunkGrid, join_key
 from zarrpipe.nodes import NodeAccess
 
@@ -83,19 +84,26 @@ async def clear_border(
         From and to an array of the larger extents.
     """
     data_type, value = metadata.data_type, metadata.fill_value
-    # Item by item: NumPy would take bytes for an array of their own kind, without the zeros at the end.
-    fill = np.empty((), dtype=data_type.to_native_dtype())
     # v2 has arrays without a fill value, which read as the data type's own.
-    fill[()] = data_type.default_scalar() if value is None else value
+    value = data_type.default_scalar() if value is None else value
+    if isinstance(data_type, ObjectDType):
+        fill = data_type.to_array(value, ())
+    else:
+        # Item by item: NumPy would take bytes for an array of their own kind, without the zeros at the end.
+        fill = np.empty((), dtype=data_type.to_native_dtype())
+        fill[()] = value
     for region in border_regions(metadata.shape, new_shape, metadata.chunk_grid):
         items = await read(region)
         # What is clean, or not stored, is not written.
-        if not _is_all(items, fill):
+        if not _is_all(items, fill, data_type):
             await write(region, fill)
 
 
-def _is_all(items: npt.NDArray[Any], fill: npt.NDArray[Any]) -> bool:
+def _is_all(items: npt.NDArray[Any], fill: npt.NDArray[Any], data_type: ZDType[Any, Any]) -> bool:
     """Whether all items are the fill value: by bits, so that NaN equals itself, unless they lie elsewhere in memory."""
+    if isinstance(data_type, ObjectDType):
+        # Objects need not say by == whether they are equal.
+        return bool((data_type.pack_objects(items) == data_type.pack_objects(fill)).all())
     if items.dtype.hasobject:
         return bool((items == fill).all())
     return items.tobytes() == fill.tobytes() * items.size

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from zarrpipe.abc.codec import ArrayArrayCodec, BytesBytesCodec
 from zarrpipe.buffer import default_buffer_prototype
+from zarrpipe.codecs.numcodecs.objects import ItemList
 from zarrpipe.codecs.registry import BUILT_IN, get_codec_class
 from zarrpipe.config import config as settings
-from zarrpipe.dtypes import parse_dtype
+from zarrpipe.dtypes import RaggedArrays, parse_dtype
 from zarrpipe.errors import LimitError, MetadataError, UnsupportedError
 from zarrpipe.spec import ArraySpec, parse_array_config
 
@@ -25,7 +26,7 @@ __all__ = ["BufferCodec", "get_codec"]
 PREFIX = "numcodecs."
 
 # Variable-length items, and the data type that they are of: these ids have no prefix in documents.
-_VARIABLE = {"vlen-utf8": "string", "vlen-bytes": "bytes"}
+_VARIABLE = {"vlen-utf8": "string", "vlen-bytes": "bytes", "vlen-array": None}
 
 
 def get_codec(config: Any) -> Any:
@@ -72,6 +73,8 @@ def _interface(codec: Any) -> BufferCodec:
         return _OfBytes(codec)
     if isinstance(codec, ArrayArrayCodec):
         return _OfItems(codec)
+    if isinstance(codec, ItemList):
+        return _OfObjects(codec)
     return _OfVariable(codec) if codec.name in _VARIABLE else _OfArrays(codec)
 
 
@@ -218,16 +221,34 @@ class _OfVariable(BufferCodec):
 
     def encode(self, buf: Any) -> bytes:
         items = np.asarray(buf, dtype=object).reshape(-1)
-        encoded: bytes = self._encode_items(items, _VARIABLE[self._codec.name]).to_bytes()
+        encoded: bytes = self._encode_items(items, self._dtype()).to_bytes()
         return encoded
 
     def _decode(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
         encoded = data.view(np.uint8)
         # The count stands in front; a wrong one is found when the items are cut.
         count = int.from_bytes(encoded[:4].tobytes(), "little")
-        spec = _spec(_VARIABLE[self._codec.name], (min(count, encoded.size),))
+        spec = _spec(self._dtype(), (min(count, encoded.size),))
         decoded: npt.NDArray[Any] = self._codec._decode_sync(_buffer(encoded, spec), spec).as_numpy_array()
         return decoded.astype(object)
+
+    def _dtype(self) -> Any:
+        return _VARIABLE[self._codec.name] or RaggedArrays(item=self._codec.dtype)
+
+
+class _OfObjects(BufferCodec):
+    """Whatever JSON and MessagePack have."""
+
+    def encode(self, buf: Any) -> bytes:
+        encoded: bytes = self._codec.encode_array(np.asarray(buf))
+        return encoded
+
+    def _decode(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        encoded = data.view(np.uint8).tobytes()
+        decoded: npt.NDArray[Any] = self._codec.decode_array(
+            encoded, np.dtype(object), self._codec.stored_shape(encoded)
+        )
+        return decoded
 
 
 class _OfArrays(BufferCodec):

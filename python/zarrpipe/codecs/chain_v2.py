@@ -2,14 +2,17 @@
 
 Format 2 runs numcodecs' codecs one after the other, the first of them over the array's memory. As a chain that is: a
 transpose for order "F", the filters that take arrays, `bytes` in the byte order of what reaches it, and the others. So
-each codec is implemented once, for both formats.
+each codec is implemented once, for both formats. What is no such chain, an array filter behind one that gives bytes, is
+left to numcodecs as a whole.
 
 Source: Zarr v2 specification, "Filters"; numcodecs (https://numcodecs.readthedocs.io).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,9 +20,11 @@ import numpy as np
 from zarrpipe._types import JSON, Endianness
 from zarrpipe.codecs.bytes import BytesCodec
 from zarrpipe.codecs.chain import parse_codec
-from zarrpipe.codecs.foreign import NumcodecsBytesBytes, is_numcodecs_object
+from zarrpipe.codecs.foreign import NumcodecsBytesBytes, NumcodecsFilters, is_numcodecs_object
+from zarrpipe.codecs.numcodecs.objects import ItemList
 from zarrpipe.codecs.stage import codec_kind
 from zarrpipe.codecs.transpose import TransposeCodec
+from zarrpipe.dtypes import byte_orders
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import ArrayV2Metadata, dumps, loads, parse_numcodecs_config
 from zarrpipe.metadata.json import located, pointer
@@ -31,9 +36,6 @@ _PREFIX: Final = "numcodecs."
 _SAME_NAME: Final = frozenset({"vlen-utf8", "vlen-bytes", "vlen-array"})
 _REFUSED: Final = {
     "pickle": "pickled objects are neither read nor written: loading a pickle runs what its bytes say",
-    "json2": "the object codec 'json2' is not implemented yet",
-    "msgpack2": "the object codec 'msgpack2' is not implemented yet",
-    "categorize": "the filter 'categorize' is not implemented yet",
 }
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
@@ -62,6 +64,11 @@ def codec_from_numcodecs_config(config: Mapping[str, JSON]) -> Any:
     if codec_id in _REFUSED:
         raise UnsupportedError(_REFUSED[codec_id])
     configuration = {name: value for name, value in config.items() if name != "id"}
+    if codec_id == "shuffle":
+        # Of chains of format 3, where absence means the item's size, the default is not numcodecs'.
+        element_nbytes = configuration.get("elementsize", 4)
+        # HDF5's 0 is the item's size, and so is netCDF-C's, which numcodecs takes for no shuffle at all.
+        configuration["elementsize"] = None if element_nbytes == 0 else element_nbytes
     name = codec_id if codec_id in _SAME_NAME else _PREFIX + codec_id
     try:
         return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
@@ -84,7 +91,7 @@ def chain_v2(metadata: ArrayV2Metadata) -> tuple[Any, ...]:
     MetadataError
         A codec cannot have its configuration, or stand at its place.
     UnsupportedError
-        A codec is not implemented, or not at its place.
+        A codec is not implemented, or needs a package.
 
     Examples
     --------
@@ -92,31 +99,49 @@ def chain_v2(metadata: ArrayV2Metadata) -> tuple[Any, ...]:
     >>> chain_v2(array)
     (TransposeCodec(order=(1, 0)), BytesCodec(endian='big'))
     """
+    return _translated(metadata) or (_as_numcodecs(metadata),)
+
+
+def _translated(metadata: ArrayV2Metadata) -> tuple[Any, ...] | None:
+    """Return the chain of format 3 that does the same; None if there is none."""
     order = _byte_order(metadata.dtype.to_native_dtype())
     before: list[Any] = []
     behind: list[Any] = []
     if metadata.order == "F" and metadata.ndim > 1:
         before.append(TransposeCodec(order=range(metadata.ndim)[::-1]))
-    serializer, has_filters = None, False
+    serializer, has_filters, is_chain = None, False, True
     for at, config in _places(metadata):
         with located(at):
             codec = codec_from_numcodecs_config(config)
             is_first = serializer is None and not behind
-            if not has_filters and is_first and isinstance(codec, NumcodecsBytesBytes):
+            if is_first and isinstance(codec, NumcodecsBytesBytes):
                 # One of numcodecs' that is not built in. It may look at the array itself, as image codecs do.
                 codec = codec.as_serializer()
+                # In Fortran order, and behind filters, numcodecs gives it another array than a chain does.
+                is_chain = is_chain and not before
             kind = codec_kind(codec)
             if kind == "bytes_bytes":
                 behind.append(codec)
             elif not is_first:
-                raise UnsupportedError(f"the codec {config['id']!r} behind one that gives bytes is not implemented")
+                is_chain = False
             elif kind == "array_bytes":
+                if isinstance(codec, ItemList) and before and not has_filters:
+                    # It has the items by their places, in either order.
+                    before.clear()
+                    codec = replace(codec, order="F")
                 serializer = codec
             else:
                 before.append(codec)
                 has_filters = True
+                is_chain = is_chain and _takes(config, order)
                 order = _order_behind(config, order)
+    if not is_chain:
+        return None
     return (*before, BytesCodec(endian=order) if serializer is None else serializer, *behind)
+
+
+def _as_numcodecs(metadata: ArrayV2Metadata) -> NumcodecsFilters:
+    return NumcodecsFilters([config for _, config in _places(metadata)], metadata.order)
 
 
 def _places(metadata: ArrayV2Metadata) -> Iterator[tuple[str, dict[str, JSON]]]:
@@ -129,38 +154,22 @@ def _places(metadata: ArrayV2Metadata) -> Iterator[tuple[str, dict[str, JSON]]]:
 def _byte_order(dtype: np.dtype[Any]) -> Endianness | None:
     """Return the byte order of items; None where they have none.
 
-    Raises
-    ------
-    UnsupportedError
-        Fields differ in it: a chunk has one byte order.
+    Where fields have both, chunks are in the one that the host has not: see `Struct.layout`.
     """
-    orders = set(_byte_orders(dtype))
+    orders = byte_orders(dtype)
     if len(orders) > 1:
-        raise UnsupportedError("fields of both byte orders in one data type are not implemented", at="/dtype")
+        return "big" if sys.byteorder == "little" else "little"
     return orders.pop() if orders else None
 
 
-def _byte_orders(dtype: np.dtype[Any]) -> Iterator[Endianness]:
-    if dtype.subdtype is not None:
-        yield from _byte_orders(dtype.subdtype[0])
-    elif dtype.names is not None:
-        for name in dtype.names:
-            yield from _byte_orders(dtype[name])
-    elif dtype.str[0] in "<>":
-        yield "little" if dtype.str[0] == "<" else "big"
+def _takes(config: Mapping[str, JSON], order: Endianness | None) -> bool:
+    """Whether an array filter names the byte order that it gets: else numcodecs takes the bytes for other numbers."""
+    given = _named_type(config, "decode_dtype", "dtype")
+    return given is None or order is None or _byte_order(given) in (order, None)
 
 
 def _order_behind(config: Mapping[str, JSON], order: Endianness | None) -> Endianness | None:
-    """Return the byte order behind an array filter, whose configuration names data types as NumPy writes them.
-
-    Raises
-    ------
-    UnsupportedError
-        The filter takes the other byte order than it gets: numcodecs then takes the bytes for other numbers.
-    """
-    given = _named_type(config, "decode_dtype", "dtype")
-    if given is not None and order is not None and _byte_order(given) not in (order, None):
-        raise UnsupportedError(f"the filter {config['id']!r} with the other byte order than its input's")
+    """Return the byte order behind an array filter, whose configuration names data types as NumPy writes them."""
     encoded = _named_type(config, "encode_dtype", "astype", "dtype")
     return order if encoded is None else _byte_order(encoded)
 

@@ -6,7 +6,7 @@ knows nothing of chunks, and takes and gives buffers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe._types import JSON
+from zarrpipe._types import JSON, MemoryOrder
 from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayArrayCodec, ArrayBytesCodec, BaseCodec, BytesBytesCodec
 from zarrpipe.codecs.items import variable_content
 from zarrpipe.dtypes import parse_dtype
-from zarrpipe.errors import CodecError, MetadataError
+from zarrpipe.errors import CodecError, MetadataError, UnsupportedError
 from zarrpipe.metadata.extension import parse_extension
 from zarrpipe.spec import ArraySpec
 
@@ -28,6 +28,7 @@ __all__ = [
     "NumcodecsArrayArray",
     "NumcodecsArrayBytes",
     "NumcodecsBytesBytes",
+    "NumcodecsFilters",
     "find_class",
     "fit",
     "from_numcodecs",
@@ -247,6 +248,82 @@ class NumcodecsArrayArray(_Numcodecs, ArrayArrayCodec):
         return chunk_spec.prototype.nd_buffer.from_numpy_array(
             encoded.reshape(chunk_spec.shape) if encoded.size == int(np.prod(chunk_spec.shape)) else encoded
         )
+
+
+class NumcodecsFilters(ArrayBytesCodec):
+    """numcodecs objects one after the other, as format 2 has them: each is given what the one before it gives.
+
+    For what is no chain of format 3, as an array filter behind one that gives bytes.
+
+    Parameters
+    ----------
+    configs : sequence of mapping
+        The configurations, in the order of encoding.
+    order : {"C", "F"}
+        The order of items in a chunk.
+
+    Raises
+    ------
+    UnsupportedError
+        numcodecs is not installed.
+    MetadataError
+        It refuses a configuration.
+    """
+
+    is_fixed_size = False
+    name = "numcodecs"
+
+    def __init__(self, configs: Sequence[Mapping[str, JSON]], order: MemoryOrder) -> None:
+        self._configs = [dict(config) for config in configs]
+        self._order = order
+        self._codecs = [_numcodecs_object(config) for config in self._configs]
+
+    def to_dict(self) -> dict[str, JSON]:
+        return {"name": self.name, "configuration": {"filters": cast("list[JSON]", self._configs)}}
+
+    def __repr__(self) -> str:
+        return f"NumcodecsFilters({self._configs})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._configs, self._order)
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
+        raise NotImplementedError("the encoded size of numcodecs' codecs varies")
+
+    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
+        items = chunk_data.as_numpy_array()
+        encoded: Any = np.array(items, dtype=object if items.dtype.kind == "T" else None, order=self._order)
+        for codec in self._codecs:
+            encoded = codec.encode(encoded)
+        return _buffer(encoded, chunk_spec)
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
+        decoded: Any = chunk_data.as_numpy_array()
+        for codec in reversed(self._codecs):
+            decoded = codec.decode(decoded)
+        flat = np.asarray(decoded if isinstance(decoded, np.ndarray) else np.frombuffer(decoded, np.uint8))
+        flat = flat.reshape(-1, order="A")
+        dtype: np.dtype[Any] = chunk_spec.dtype.to_native_dtype()
+        if dtype.hasobject:
+            flat = flat.astype(dtype)
+        elif flat.nbytes == int(np.prod(chunk_spec.shape)) * dtype.itemsize:
+            flat = np.ascontiguousarray(flat).view(dtype)
+        if flat.size != int(np.prod(chunk_spec.shape)):
+            raise CodecError(f"decoded to {flat.nbytes} bytes, which are not a chunk of {chunk_spec.shape}")
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(flat.reshape(chunk_spec.shape, order=self._order))
+
+
+def _numcodecs_object(config: Mapping[str, JSON]) -> Any:
+    if config["id"] == "pickle":
+        raise UnsupportedError("pickles are neither read nor written: reading one runs what its bytes say")
+    try:
+        return import_module("numcodecs").get_codec(dict(config))
+    except ImportError:
+        raise UnsupportedError(
+            f"the codec {config['id']!r} here needs a package: pip install zarrpipe[numcodecs]"
+        ) from None
+    except (TypeError, ValueError, KeyError) as error:
+        raise MetadataError(f"numcodecs refuses the codec {config['id']!r}: {error}") from error
 
 
 def _given(chunk: NDBuffer) -> npt.NDArray[Any]:

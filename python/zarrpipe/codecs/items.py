@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zarrpipe._types import Layout
 from zarrpipe.abc.buffer import NDBuffer
-from zarrpipe.dtypes import ZDType, parse_dtype
+from zarrpipe.dtypes import ObjectDType, ZDType, parse_dtype
 from zarrpipe.errors import CodecError
 from zarrpipe.spec import ArraySpec
 
@@ -86,6 +86,8 @@ def items_to_bytes(items: NDBuffer, spec: ArraySpec, codec: str | None = None) -
     if content := variable_content(spec.dtype):
         from zarrpipe import _core
 
+        if isinstance(spec.dtype, ObjectDType):
+            array = spec.dtype.pack_objects(array)
         return _core.pack_items(array.astype(dtype) if array.dtype.kind == "U" else array, content)
     if array.dtype.newbyteorder("=") != dtype:
         raise CodecError(f"got items of type {array.dtype} for a chunk of type {dtype}", codec=codec)
@@ -102,6 +104,8 @@ def bytes_to_items(data: Any, spec: ArraySpec) -> NDBuffer:
 
         unpacked = np.empty(spec.shape, dtype=native_dtype(spec))
         _core.unpack_items(data, content, unpacked)
+        if isinstance(spec.dtype, ObjectDType):
+            unpacked = spec.dtype.unpack_objects(unpacked)
         return spec.prototype.nd_buffer.from_numpy_array(unpacked)
     array = np.frombuffer(data, dtype=native_dtype(spec)).reshape(spec.shape)
     # Only differs where the data type says so: big-endian in memory.

@@ -1,4 +1,4 @@
-"""`vlen-utf8` and `vlen-bytes`: items of any length, each with its length in front.
+"""`vlen-utf8`, `vlen-bytes` and, in format 2, `vlen-array`: items of any length, each with its length in front.
 
 In JSON: ``{"name": "vlen-utf8"}``.
 
@@ -15,7 +15,7 @@ from zarrpipe.abc.buffer import Buffer, NDBuffer
 from zarrpipe.abc.codec import ArrayBytesCodec
 from zarrpipe.codecs.native import NativeCodec
 
-__all__ = ["VLenBytesCodec", "VLenUTF8Codec"]
+__all__ = ["VLenArrayCodec", "VLenBytesCodec", "VLenUTF8Codec"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,4 +43,25 @@ class VLenBytesCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
     """
 
     name: ClassVar[str] = "vlen-bytes"
+    is_fixed_size = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VLenArrayCodec(NativeCodec[NDBuffer, Buffer], ArrayBytesCodec):
+    """Arrays of one axis, of any length: see `zarrpipe.dtypes.RaggedArrays`.
+
+    Parameters
+    ----------
+    dtype : str, optional
+        The data type of their items, as NumPy writes it.
+
+    Examples
+    --------
+    >>> VLenArrayCodec(dtype="<i4").to_dict()
+    {'name': 'vlen-array', 'configuration': {'dtype': '<i4'}}
+    """
+
+    dtype: str | None = None
+
+    name: ClassVar[str] = "vlen-array"
     is_fixed_size = False

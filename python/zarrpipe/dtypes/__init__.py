@@ -7,6 +7,14 @@ from zarrpipe.dtypes.fixed_length import FixedLengthUTF32, NullTerminatedBytes, 
 from zarrpipe.dtypes.floating import Float16, Float32, Float64
 from zarrpipe.dtypes.integer import Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64
 from zarrpipe.dtypes.numeric import HasEndianness, HasItemSize, HasLength
+from zarrpipe.dtypes.objects import (
+    CategorizedText,
+    JSONObjects,
+    MsgPackObjects,
+    ObjectDType,
+    RaggedArrays,
+    object_data_type,
+)
 from zarrpipe.dtypes.registry import (
     DataTypeRegistry,
     ZDTypeLike,
@@ -16,7 +24,7 @@ from zarrpipe.dtypes.registry import (
     parse_data_type,
     parse_dtype,
 )
-from zarrpipe.dtypes.structured import Struct, Structured
+from zarrpipe.dtypes.structured import Struct, Structured, byte_orders
 from zarrpipe.dtypes.time import DateTime64, TimeDelta64
 from zarrpipe.dtypes.variable import HasObjectCodec, VariableLengthBytes, VariableLengthUTF8
 from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
@@ -24,6 +32,7 @@ from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
 __all__ = [
     "BUILT_IN",
     "Bool",
+    "CategorizedText",
     "Complex64",
     "Complex128",
     "ComplexFloat32",
@@ -42,7 +51,11 @@ __all__ = [
     "Int16",
     "Int32",
     "Int64",
+    "JSONObjects",
+    "MsgPackObjects",
     "NullTerminatedBytes",
+    "ObjectDType",
+    "RaggedArrays",
     "RawBits",
     "RawBytes",
     "Struct",
@@ -58,9 +71,11 @@ __all__ = [
     "VariableLengthUTF8",
     "ZDType",
     "ZDTypeLike",
+    "byte_orders",
     "data_type_registry",
     "get_data_type_from_json",
     "get_data_type_from_native_dtype",
+    "object_data_type",
     "parse_data_type",
     "parse_dtype",
 ]

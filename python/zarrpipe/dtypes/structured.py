@@ -10,6 +10,8 @@ be structures, but not of variable length. v2 has fields that are arrays, ``["x"
 
 Fill value in JSON: an object with each field's. In v2, and in older documents of v3, an item's bytes in base64.
 
+Fields of both byte orders, ``[["a", "<i4"], ["b", ">f8"]]``, are stored so in v2; in memory, and in v3, all have one.
+
 A NumPy structure with gaps becomes one without; what is assigned to an array is converted, field by field in order.
 
 Source: zarr-extensions, data-types/struct and data-types/structured; Zarr v2 specification, "Data type encoding".
@@ -18,13 +20,14 @@ Source: zarr-extensions, data-types/struct and data-types/structured; Zarr v2 sp
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 
-from zarrpipe._types import JSON, Layout, ZarrFormat
+from zarrpipe._types import JSON, Endianness, Layout, ZarrFormat
 from zarrpipe.dtypes.fixed_length import from_base64
 from zarrpipe.dtypes.numeric import HasItemSize, v2_name
 from zarrpipe.dtypes.registry import AnyZDType, get_data_type_from_json, get_data_type_from_native_dtype
@@ -32,9 +35,30 @@ from zarrpipe.dtypes.sub_array import SubArray, joined_runs
 from zarrpipe.dtypes.zdtype import TBaseDType, ZDType, check_extension
 from zarrpipe.errors import MetadataError, UnsupportedError
 
-__all__ = ["Struct", "Structured"]
+__all__ = ["Struct", "Structured", "byte_orders"]
 
 Fields: TypeAlias = tuple[tuple[str, AnyZDType], ...]
+
+
+def byte_orders(dtype: TBaseDType) -> set[Endianness]:
+    """Return the byte orders of what items of a NumPy data type consist of: none, one or both.
+
+    Examples
+    --------
+    >>> byte_orders(np.dtype(">i2")), byte_orders(np.dtype("u1")), len(byte_orders(np.dtype(">i2,<i2")))
+    ({'big'}, set(), 2)
+    """
+    if dtype.subdtype is not None:
+        return byte_orders(dtype.subdtype[0])
+    if dtype.names is not None:
+        return set().union(*(byte_orders(dtype[name]) for name in dtype.names))
+    match dtype.str[0]:
+        case "<":
+            return {"little"}
+        case ">":
+            return {"big"}
+        case _:
+            return set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,10 +241,14 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
     # What the engine asks
 
     def layout(self) -> Layout:
+        # Chunks have one byte order. Where fields have both, as v2 allows, only those are swapped that are stored in
+        # the order that the host has not: chunks are then in that one (see `zarrpipe.codecs.chain_v2`).
+        is_mixed = len(byte_orders(self.to_native_dtype())) > 1
         runs, offset = [], 0
         for _, data_type in self.fields:
             _, nbytes, field_runs = data_type.layout()
-            runs += [(offset + start, size, count) for start, size, count in field_runs]
+            if not is_mixed or byte_orders(data_type.to_native_dtype()) != {sys.byteorder}:
+                runs += [(offset + start, size, count) for start, size, count in field_runs]
             offset += nbytes
         return "opaque", offset, joined_runs(runs)
 

@@ -43,6 +43,11 @@ class HasObjectCodec:
 
     object_codec_id: ClassVar[str]
 
+    @property
+    def object_codec(self) -> dict[str, JSON]:
+        """The codec's configuration as numcodecs has it, where the data type says all of it."""
+        return {"id": self.object_codec_id}
+
 
 @dataclass(frozen=True, kw_only=True)
 class VariableDType(ZDType[TDType_co, TScalar_co], HasObjectCodec):

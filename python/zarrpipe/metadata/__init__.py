@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from zarrpipe._types import JSON, NodeType
 from zarrpipe.metadata.array import ArrayMetadata, parse_codecs
-from zarrpipe.metadata.array_v2 import ArrayV2Metadata, parse_numcodecs_config
+from zarrpipe.metadata.array_v2 import ArrayV2Metadata, parse_numcodecs_config, parse_object_dtype
 from zarrpipe.metadata.grid import ChunkGrid, RectilinearChunkGrid, RegularChunkGrid, parse_chunk_grid
 from zarrpipe.metadata.group import GroupMetadata, parse_node_type
 from zarrpipe.metadata.group_v2 import GroupV2Metadata
@@ -25,6 +25,7 @@ from zarrpipe.metadata.nodes import (
     ZGROUP,
     basename,
     check_node_name,
+    has_reserved_name,
     is_document,
     join_key,
     metadata_key,
@@ -56,6 +57,7 @@ __all__ = [
     "basename",
     "check_node_name",
     "dumps",
+    "has_reserved_name",
     "in_document",
     "is_document",
     "join_key",
@@ -69,6 +71,7 @@ __all__ = [
     "parse_n5",
     "parse_node",
     "parse_numcodecs_config",
+    "parse_object_dtype",
 ]
 
 AnyArrayMetadata: TypeAlias = ArrayMetadata | ArrayV2Metadata | N5ArrayMetadata

@@ -17,7 +17,7 @@ import numpy as np
 
 from zarrpipe._types import JSON, MemoryOrder
 from zarrpipe.abc.metadata import Metadata
-from zarrpipe.dtypes import ZDType, get_data_type_from_json, parse_dtype
+from zarrpipe.dtypes import ZDType, get_data_type_from_json, object_data_type, parse_dtype
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.array import MAX_NDIM
 from zarrpipe.metadata.grid import RegularChunkGrid, parse_lengths
@@ -26,7 +26,7 @@ from zarrpipe.metadata.json import dumps, in_document, loads, located, pointer
 from zarrpipe.metadata.keys import Separator, V2ChunkKeyEncoding
 from zarrpipe.metadata.nodes import ZARRAY, ZATTRS, join_key
 
-__all__ = ["ArrayV2Metadata", "check_format_v2", "parse_numcodecs_config"]
+__all__ = ["ArrayV2Metadata", "check_format_v2", "parse_numcodecs_config", "parse_object_dtype"]
 
 _MANDATORY = ("shape", "chunks", "dtype", "compressor", "order")
 _OWN = frozenset({"zarr_format", *_MANDATORY, "fill_value", "filters", "dimension_separator", "attributes"})
@@ -95,18 +95,39 @@ def _parse_stored_dtype(name: object, codecs: Sequence[Mapping[str, JSON]]) -> Z
     """Return the data type of a document; that of objects is what their codec takes."""
     if not isinstance(name, str | list | tuple):
         raise MetadataError(f"a dtype is a string or an array of fields, not {name!r}")
-    object_codec = next((str(codec["id"]) for codec in codecs if codec["id"] in _OBJECT_CODECS), None)
-    if name == "|O" and object_codec is None:
-        raise MetadataError("an array of objects names, among its filters, the codec that turns them into bytes")
-    if name == "|O" and object_codec == "pickle":
-        raise UnsupportedError("pickled objects are not read: loading a pickle runs what its bytes say")
-    spec = {"name": cast(JSON, name), "object_codec_id": object_codec if name == "|O" else None}
+    if name == "|O":
+        return parse_object_dtype(codecs)
+    spec = {"name": cast(JSON, name), "object_codec_id": None}
     try:
         return get_data_type_from_json(spec, zarr_format=2)
     except UnsupportedError:
         if isinstance(name, str):
             _check_type_string(name)
         raise
+
+
+def parse_object_dtype(codecs: Sequence[Mapping[str, JSON]]) -> ZDType[Any, Any]:
+    """Return the data type of objects: what the first codec takes that turns objects into something else.
+
+    Parameters
+    ----------
+    codecs : sequence of mapping
+        The configurations of the filters and the compressor.
+
+    Raises
+    ------
+    MetadataError
+        No codec takes objects, or one has an impossible configuration.
+    UnsupportedError
+        The objects are pickled, or a package is missing.
+    """
+    codec = next((codec for codec in codecs if codec["id"] in _OBJECT_CODECS), None)
+    if codec is None:
+        raise MetadataError("an array of objects names, among its filters, the codec that turns them into bytes")
+    if codec["id"] == "pickle":
+        raise UnsupportedError("pickled objects are not read: loading a pickle runs what its bytes say")
+    spec = {"name": "|O", "object_codec_id": codec["id"]}
+    return object_data_type(codec) or get_data_type_from_json(spec, zarr_format=2)
 
 
 def _check_type_string(name: str) -> None:

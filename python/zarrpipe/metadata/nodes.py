@@ -17,6 +17,7 @@ __all__ = [
     "ZGROUP",
     "basename",
     "check_node_name",
+    "has_reserved_name",
     "is_document",
     "join_key",
     "metadata_key",
@@ -49,7 +50,7 @@ def check_node_name(name: str) -> str:
     Raises
     ------
     MetadataError
-        It is empty, has a slash or a null character, consists of dots, begins with two underscores, or is "zarr.json".
+        It is empty, has a slash or a null character, consists of dots, or is "zarr.json".
     """
     if not name:
         reason = "it is empty"
@@ -57,13 +58,22 @@ def check_node_name(name: str) -> str:
         reason = "it has a slash, a backslash or a null character"
     elif not name.strip("."):
         reason = "it consists of dots"
-    elif name.startswith("__"):
-        reason = "names that begin with two underscores are reserved"
     elif name == ZARR_JSON:
         reason = "it is the name of metadata documents"
     else:
         return name
     raise MetadataError(f"{name!r} is not the name of a node: {reason}")
+
+
+def has_reserved_name(path: str) -> bool:
+    """Whether a name in a path begins with two underscores: v3 reserves these, v2 does not.
+
+    Examples
+    --------
+    >>> has_reserved_name("a/__b"), has_reserved_name("a__/b")
+    (True, False)
+    """
+    return any(name.startswith("__") for name in path.split("/"))
 
 
 def normalize_path(path: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.store import Store
-from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
+from zarrpipe.errors import MetadataError, NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
 from zarrpipe.metadata import (
     ATTRIBUTES_JSON,
     ZARR_JSON,
@@ -22,6 +22,7 @@ from zarrpipe.metadata import (
     GroupMetadata,
     GroupV2Metadata,
     N5GroupMetadata,
+    has_reserved_name,
     join_key,
     metadata_key,
     parent_paths,
@@ -66,6 +67,9 @@ async def _get_document(access: NodeAccess, key: str) -> bytes | None:
 
 
 async def _load_v3(access: NodeAccess, path: str) -> NodeMetadata | None:
+    if has_reserved_name(path):
+        # Whatever lies there is no node.
+        return None
     key = metadata_key(path)
     data = await _get_document(access, key)
     return None if data is None else parse_node(data, key=key)
@@ -206,8 +210,12 @@ async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, 
     ------
     NodeExistsError
         There is a node at the path and `overwrite` is not set, or a node above it is an array.
+    MetadataError
+        The format does not have such names.
     """
     check_writable(access.store)
+    if metadata.zarr_format == 3 and has_reserved_name(path):
+        raise MetadataError(f"{path!r} is not the path of a node: names that begin with two underscores are reserved")
     documents = metadata.documents()
     missing = await _missing_groups(access, path)
     if not overwrite:

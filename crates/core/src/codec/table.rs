@@ -54,7 +54,7 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
             "GDeflate has no maintained library for the CPU; store the chunks anew with zarrs, with another codec",
         )),
         "zarrs.vlen" => zarrs_vlen::compile(&document, spec, depth),
-        "vlen-utf8" | "vlen-bytes" | "zarrs.vlen_v2" => vlen::compile(&document, spec),
+        "vlen-utf8" | "vlen-bytes" | "vlen-array" | "zarrs.vlen_v2" => vlen::compile(&document, spec),
         _ => resolve(json, spec),
     };
     stage
@@ -116,6 +116,7 @@ pub const BUILT_IN: &[&str] = &[
     "numcodecs.zstd",
     "vlen-utf8",
     "vlen-bytes",
+    "vlen-array",
     "zarrs.vlen",
     "zarrs.vlen_v2",
 ];

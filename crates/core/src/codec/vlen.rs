@@ -1,9 +1,10 @@
-//! `vlen-utf8`, `vlen-bytes`: items of variable length, each with its length in front.
+//! `vlen-utf8`, `vlen-bytes`, `vlen-array`: items of variable length, each with its length in front.
 //!
 //! <https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/vlen-utf8>,
 //! <https://github.com/zarr-developers/zarr-extensions/tree/main/codecs/vlen-bytes>
 //!
-//! Names: `vlen-utf8` (for the data type `string`), `vlen-bytes` (for `bytes`), `zarrs.vlen_v2` (for both).
+//! Names: `vlen-utf8` (for the data type `string`), `vlen-bytes` (for `bytes`), `zarrs.vlen_v2` (for both), and
+//! `vlen-array`, which is numcodecs' alone: its items are bytes here, and `dtype` says what they are to others.
 //!
 //! ```json
 //! {"name": "vlen-utf8"}
@@ -25,6 +26,7 @@ use crate::scratch::{self, Bytes, Scratch};
 use crate::spec::ChunkSpec;
 use crate::variable;
 
+const ARRAY: &str = "vlen-array";
 /// Bytes of the count, and of each length.
 const HEAD_NBYTES: usize = 4;
 
@@ -32,11 +34,14 @@ struct Vlen {
     name: &'static str,
     content: Content,
     items: usize,
+    /// Of `vlen-array`.
+    dtype: Option<Value>,
 }
 
 pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
-    document.only(&[])?;
+    document.only(if document.name == ARRAY { &["dtype"] } else { &[] })?;
     let (name, wanted) = match document.name {
+        ARRAY => (ARRAY, Some(Content::Bytes)),
         "vlen-utf8" => ("vlen-utf8", Some(Content::Utf8)),
         "vlen-bytes" => ("vlen-bytes", Some(Content::Bytes)),
         _ => ("zarrs.vlen_v2", None),
@@ -60,7 +65,13 @@ pub fn compile(document: &Document<'_>, spec: &ChunkSpec) -> Result<Stage> {
         )));
     }
     let items = usize::try_from(spec.items()).map_err(|_| Error::memory(spec.nbytes()))?;
-    Ok(Stage::ArrayBytes(Arc::new(Vlen { name, content, items })))
+    let dtype = document.get("dtype").filter(|dtype| !dtype.is_null()).cloned();
+    Ok(Stage::ArrayBytes(Arc::new(Vlen {
+        name,
+        content,
+        items,
+        dtype,
+    })))
 }
 
 /// Takes a number off the front.
@@ -117,7 +128,10 @@ impl Codec for Vlen {
     }
 
     fn to_json(&self) -> Value {
-        json!({"name": self.name})
+        match &self.dtype {
+            Some(dtype) => json!({"name": self.name, "configuration": {"dtype": dtype}}),
+            None => json!({"name": self.name}),
+        }
     }
 
     fn takes_variable(&self) -> bool {

@@ -17,6 +17,7 @@ from zarrpipe.codecs.numcodecs.gzip import GZip
 from zarrpipe.codecs.numcodecs.jenkins_lookup3 import JenkinsLookup3
 from zarrpipe.codecs.numcodecs.lz4 import LZ4
 from zarrpipe.codecs.numcodecs.lzma import LZMA
+from zarrpipe.codecs.numcodecs.objects import JSON2, MsgPack2
 from zarrpipe.codecs.numcodecs.packbits import PackBits
 from zarrpipe.codecs.numcodecs.pcodec import PCodec
 from zarrpipe.codecs.numcodecs.quantize import Quantize
@@ -29,6 +30,7 @@ __all__ = [
     "BZ2",
     "CRC32",
     "CRC32C",
+    "JSON2",
     "LZ4",
     "LZMA",
     "ZFPY",
@@ -41,6 +43,7 @@ __all__ = [
     "Fletcher32",
     "GZip",
     "JenkinsLookup3",
+    "MsgPack2",
     "PCodec",
     "PackBits",
     "Quantize",
