@@ -41,7 +41,7 @@ def layout_json(layout: Layout) -> JSON:
 
 
 def check_number(value: object, name: str) -> int | float:
-    """Return the member `name` as JSON has it, NumPy's numbers too; raise MetadataError unless it is a finite number."""
+    """Return the member `name`, NumPy's numbers as Python's; raise MetadataError unless it is a finite number."""
     number = value.item() if isinstance(value, np.generic) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         raise MetadataError(f"{name} is a number, not {value!r}", at=pointer(name))
