@@ -98,3 +98,22 @@ def test_documents() -> None:
 def test_items_that_may_be_missing_have_no_array(name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"{name}.*NumPy has no form"):
         get_codec_class(name)
+
+
+@pytest.mark.parametrize(
+    ("codecs", "chunks"),
+    [
+        ([transpose(2, 0, 1), reshape([0, 1], [2]), sharding([2, 3], [BYTES])], (4, 6, 1)),
+        ([transpose(2, 0, 1), {"name": "zarrs.squeeze"}, sharding([2, 3], [BYTES])], (4, 6, 1)),
+        ([reshape([0], [1], [2]), sharding([2, 3, 1], [BYTES])], (4, 6, 1)),
+        ([transpose(2, 0, 1), sharding([1, 2, 3], [BYTES])], (2, 3, 1)),
+    ],
+)
+def test_what_shards_divide(codecs: list[Any], chunks: tuple[int, ...]) -> None:
+    """Behind another shape they divide none of the array's axes, so the array has no shards to speak of."""
+    array = zarrpipe.create_array({}, shape=(10, 15, 2), chunks=(4, 6, 1), dtype="i4", codecs=codecs)
+    assert array.chunks == chunks
+    assert array.shards == (None if chunks == (4, 6, 1) else (4, 6, 1))
+    values = np.arange(300, dtype="i4").reshape(10, 15, 2)
+    array[...] = values
+    assert np.array_equal(array[1:9, ::2], values[1:9, ::2])

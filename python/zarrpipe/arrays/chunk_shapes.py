@@ -245,8 +245,15 @@ def check_inner_chunks(chunks: tuple[int, ...], grid: ChunkGrid) -> None:
                 raise MetadataError(f"a shard is a whole number of chunks: on axis {axis}, {length} is none of {chunk}")
 
 
+# Behind these, an axis is none of the array's.
+_RESHAPING = frozenset({"reshape", "zarrs.squeeze", "numcodecs.packbits"})
+
+
 def inner_chunks(codecs: Iterable[Mapping[str, Any]]) -> tuple[int, ...] | None:
-    """Return the shape of the chunks inside shards, along the array's own axes; None where there are no shards.
+    """Return the shape of the chunks inside shards, along the array's own axes.
+
+    None where there are no shards, or where they divide something else than the array's axes: what lies behind a codec
+    that reshapes.
 
     Parameters
     ----------
@@ -261,6 +268,8 @@ def inner_chunks(codecs: Iterable[Mapping[str, Any]]) -> tuple[int, ...] | None:
     """
     orders: list[list[int]] = []
     for codec in codecs:
+        if codec["name"] in _RESHAPING:
+            return None
         if codec["name"] == "transpose":
             orders.append(codec["configuration"]["order"])
         elif codec["name"] == "sharding_indexed":
