@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,3 +95,13 @@ def test_format_nbytes() -> None:
         "1.0 TiB",
         "1024.0 EiB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shown"), [("M8[3ms]", f"{2**62} (datetime64[3ms])"), ([("a", "u1"), ("t", "<M8[3ms]")], "00" * 8 + "40")]
+)
+def test_fill_values_that_numpy_cannot_show(dtype: Any, shown: str) -> None:
+    far = np.zeros(1, dtype)
+    (far if far.dtype.names is None else far["t"]).view("i8")[:] = 2**62
+    array = zarrpipe.create_array({}, shape=(2,), dtype=far.dtype, fill_value=far[0])
+    assert f" {shown}\n" in repr(array.info)

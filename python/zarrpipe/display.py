@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["ArrayInfo", "GroupInfo", "Tree", "format_nbytes"]
 
@@ -99,7 +100,7 @@ class ArrayInfo:
                 ("Type", "Array"),
                 ("Zarr format", self.zarr_format),
                 ("Data type", self.data_type),
-                ("Fill value", self.fill_value),
+                ("Fill value", _shown(self.fill_value)),
                 ("Shape", self.shape),
                 ("Chunk shape", self.chunk_shape),
                 ("Shard shape", self.shard_shape),
@@ -117,6 +118,16 @@ class ArrayInfo:
                     else f"{self.count_chunks_initialized} of {self.count_chunks}",
                 ),
             ]
+        )
+
+
+def _shown(fill_value: Any) -> object:
+    try:
+        return str(fill_value) if fill_value is not None else None
+    except OverflowError:
+        # NumPy has no date for a time far off; in a structure it may stand with others.
+        return (
+            fill_value.tobytes().hex() if fill_value.dtype.names else f"{fill_value.view('int64')} ({fill_value.dtype})"
         )
 
 
