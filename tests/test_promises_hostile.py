@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from every_codec import CODECS
 
 CHILD = Path(__file__).parent / "children" / "hostile.py"
