@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from every_codec import CODECS
+from every_codec import CODECS, OBJECTS
 
 CHILD = Path(__file__).parent / "children" / "hostile.py"
 CHAINS = re.findall(r'^    "([\w-]+)": ', CHILD.read_text(), re.MULTILINE)
@@ -23,7 +23,7 @@ def test_the_chains_were_found() -> None:
     assert len(CHAINS) == 24
 
 
-@pytest.mark.parametrize("chain", [*CHAINS, *CODECS])
+@pytest.mark.parametrize("chain", [*CHAINS, *CODECS, *OBJECTS])
 def test_a_tampered_value_is_data_or_an_error(tmp_path: Path, chain: str) -> None:
     command = [sys.executable, str(CHILD), chain, "1", "300", str(tmp_path / "a.zarr")]
     child = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -20,7 +20,8 @@ from zarrpipe.abc.metadata import Metadata
 from zarrpipe.dtypes import ZDType, get_data_type_from_json, object_data_type, parse_dtype
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.array import MAX_NDIM
-from zarrpipe.metadata.grid import RegularChunkGrid, parse_length, parse_lengths
+from zarrpipe.metadata.chunk_axis import parse_length
+from zarrpipe.metadata.grid import RegularChunkGrid, parse_lengths
 from zarrpipe.metadata.group import parse_attributes
 from zarrpipe.metadata.json import dumps, in_document, loads, located, pointer
 from zarrpipe.metadata.keys import Separator, V2ChunkKeyEncoding
