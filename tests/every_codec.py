@@ -124,6 +124,26 @@ CODECS: dict[str, tuple[str, list[Any]]] = {
 """The data type of a chunk of `CHUNK` and its codecs."""
 
 
+OBJECTS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "json2": ({"id": "json2"}, ["a", [1, {"b": None}], 3.5, {}]),
+    "msgpack2": ({"id": "msgpack2"}, ["a", [1, {"b": None}], 3.5, b"\xff"]),
+    "vlen-array": ({"id": "vlen-array", "dtype": "<i4"}, [np.arange(n, dtype="i4") for n in range(4)]),
+    "categorize": (
+        {"id": "categorize", "labels": ["a", "b", "ü"], "dtype": "|O", "astype": "|u1"},
+        ["a", "b", "ü", ""],
+    ),
+}
+"""The filters of format 2 that make bytes of objects, and some objects."""
+
+
+def objects(name: str, shape: tuple[int, ...] = SHAPE) -> Any:
+    """An array of these objects over and over."""
+    given, items = OBJECTS[name][1], np.empty(shape, dtype=object)
+    for n, at in enumerate(np.ndindex(shape)):
+        items[at] = given[n % len(given)]
+    return items
+
+
 def values(dtype: Any, seed: int = 0, shape: tuple[int, ...] = SHAPE) -> Any:
     """Items that every codec can store: small numbers, short words."""
     chance = np.random.default_rng(seed)

@@ -95,7 +95,7 @@ def test_gaps_are_closed() -> None:
     [
         ({"name": "struct"}, "/configuration"),
         ({"name": "struct", "configuration": {"fields": [], "x": 1}}, "/configuration"),
-        ({"name": "struct", "configuration": {"fields": []}}, None),
+        ({"name": "struct", "configuration": {"fields": []}}, "/configuration/fields"),
         ({"name": "struct", "configuration": {"fields": "ab"}}, "/configuration/fields"),
         ({"name": "struct", "configuration": {"fields": {"a": "int8"}}}, "/configuration/fields"),
         (struct(("a", "int8"), ("a", "int8")), "/configuration/fields/1"),
@@ -244,11 +244,11 @@ def test_v2_fields_that_are_arrays() -> None:
         (["a"], "/0"),
         (["a", "<i4", [2], 3], "/0"),
         ("ab", "/0"),
-        (["a", "<i4", [0]], "/0/1"),
-        (["a", "<i4", [-1]], "/0/1"),
-        (["a", "<i4", [2.0]], "/0/1"),
-        (["a", "<i4", "2"], "/0/1"),
-        (["a", "<i4", []], "/0/1"),
+        (["a", "<i4", [0]], "/0/2"),
+        (["a", "<i4", [-1]], "/0/2"),
+        (["a", "<i4", [2.0]], "/0/2"),
+        (["a", "<i4", "2"], "/0/2"),
+        (["a", "<i4", []], "/0/2"),
     ],
 )
 def test_v2_fields_that_are_refused(field: Any, at: str) -> None:

@@ -23,7 +23,7 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 pub fn to_python(py: Python<'_>, mut error: Error, array: Option<&str>) -> PyErr {
     if let Some(source) = error.take_foreign() {
         return match source.downcast::<PyErr>() {
-            Ok(raised) => with_note(py, *raised, &error, array),
+            Ok(raised) => with_place(py, *raised, &error, array),
             Err(_) => PyRuntimeError::new_err("an error of unknown origin"),
         };
     }
@@ -86,19 +86,44 @@ fn stored(py: Python<'_>, name: &str, error: &Error) -> PyResult<PyErr> {
     ))
 }
 
-/// A store's or codec's own exception keeps its class and traceback; a note says where it happened.
-fn with_note(py: Python<'_>, raised: PyErr, error: &Error, array: Option<&str>) -> PyErr {
-    if let Some(key) = error.key() {
-        let codec = error.codec().map_or(String::new(), |codec| format!(", codec {codec}"));
-        let chunk = error.chunk().unwrap_or_default();
-        let note = format!(
-            "array {:?}, key {key}, chunk {chunk:?}{codec}",
-            array.unwrap_or_default()
-        );
-        // An exception that takes no notes is raised without one.
-        let _ = raised.value(py).call_method1("add_note", (note,));
+/// A store's or codec's own exception keeps its class and traceback; a note says where it happened. One of our own has
+/// attributes for that.
+fn with_place(py: Python<'_>, raised: PyErr, error: &Error, array: Option<&str>) -> PyErr {
+    // An exception that takes neither attributes nor notes is raised without.
+    match class(py, "CodecError") {
+        Ok(ours) if raised.is_instance(py, &ours) => {
+            let _ = fill_in(raised.value(py), error, array);
+        }
+        _ => {
+            if let Some(note) = note(error, array) {
+                let _ = raised.value(py).call_method1("add_note", (note,));
+            }
+        }
     }
     raised
+}
+
+/// Sets what of the place the exception does not know yet.
+fn fill_in(raised: &Bound<'_, PyAny>, error: &Error, array: Option<&str>) -> PyResult<()> {
+    let py = raised.py();
+    let set = |name: &str, value: Bound<'_, PyAny>| match raised.getattr(name)?.is_none() {
+        true => raised.setattr(name, value),
+        false => Ok(()),
+    };
+    set("array", array.into_pyobject(py)?.into_any())?;
+    set("key", error.key().into_pyobject(py)?.into_any())?;
+    set("codec", error.codec().into_pyobject(py)?.into_any())?;
+    match error.chunk() {
+        Some(chunk) => set("chunk", PyTuple::new(py, chunk)?.into_any()),
+        None => Ok(()),
+    }
+}
+
+fn note(error: &Error, array: Option<&str>) -> Option<String> {
+    let key = error.key()?;
+    let codec = error.codec().map_or(String::new(), |codec| format!(", codec {codec}"));
+    let (array, chunk) = (array.unwrap_or_default(), error.chunk().unwrap_or_default());
+    Some(format!("array {array:?}, key {key}, chunk {chunk:?}{codec}"))
 }
 
 /// A value of the wrong type in a call.

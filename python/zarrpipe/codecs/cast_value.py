@@ -138,7 +138,7 @@ def _parse_map(given: object) -> dict[str, ScalarPairs]:
     parsed = {}
     for direction, pairs in given.items():
         if direction not in ("encode", "decode"):
-            raise MetadataError(f"it has no member {direction!r}", at=f"/{direction}")
+            raise MetadataError(f"it has no member {direction!r}", at=pointer(direction))
         if pairs is not None:
             with located(f"/{direction}"):
                 parsed[str(direction)] = _parse_pairs(pairs)

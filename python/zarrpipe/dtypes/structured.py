@@ -32,7 +32,7 @@ from zarrpipe.dtypes.fixed_length import from_base64
 from zarrpipe.dtypes.numeric import HasItemSize, v2_name
 from zarrpipe.dtypes.registry import AnyZDType, get_data_type_from_json, get_data_type_from_native_dtype
 from zarrpipe.dtypes.sub_array import SubArray, joined_runs
-from zarrpipe.dtypes.zdtype import TBaseDType, ZDType, check_extension
+from zarrpipe.dtypes.zdtype import TBaseDType, ZDType, check_extension, pointer
 from zarrpipe.errors import MetadataError, UnsupportedError
 
 __all__ = ["Struct", "Structured", "byte_orders"]
@@ -94,7 +94,7 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
             raise MetadataError("a structure has at least one field")
         names: set[str] = set()
         for index, (name, data_type) in enumerate(self.fields):
-            at = f"/configuration/fields/{index}"
+            at = f"/{index}"
             if type(name) is not str or not name:
                 raise MetadataError(f"a field's name is a string with something in it, not {name!r}", at=at)
             if name in names:
@@ -157,7 +157,11 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
         fields = configuration["fields"]
         if isinstance(fields, str) or not isinstance(fields, Sequence):
             raise MetadataError(f"fields are an array, not {fields!r}", at="/configuration/fields")
-        return cls(fields=tuple(_field_v3(field, index) for index, field in enumerate(fields)))
+        try:
+            return cls(fields=tuple(_field_v3(field, index) for index, field in enumerate(fields)))
+        except (MetadataError, UnsupportedError) as error:
+            error.at = "/configuration/fields" + (error.at or "")
+            raise
 
     def to_json(self, zarr_format: ZarrFormat) -> JSON:
         if zarr_format == 2:
@@ -221,7 +225,7 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
 
     def _from_object(self, data: Mapping[str, JSON]) -> np.void:
         if unknown := sorted(set(data) - {name for name, _ in self.fields}):
-            raise MetadataError(f"there is no field {unknown[0]!r}", at=_pointer(unknown[0]))
+            raise MetadataError(f"there is no field {unknown[0]!r}", at=pointer(unknown[0]))
         values = []
         for name, data_type in self.fields:
             if name not in data:
@@ -229,7 +233,7 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
             try:
                 values.append(data_type.from_json_scalar(data[name], zarr_format=3))
             except MetadataError as error:
-                raise MetadataError(error.message, at=_pointer(name) + (error.at or "")) from None
+                raise MetadataError(error.message, at=pointer(name) + (error.at or "")) from None
         return self._of_values(values)
 
     def to_json_scalar(self, data: object, *, zarr_format: ZarrFormat) -> JSON:
@@ -267,10 +271,6 @@ class Structured(Struct):
         return [name, data_type]
 
 
-def _pointer(name: str) -> str:
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
 def _field_of(native: TBaseDType) -> AnyZDType:
     if native.subdtype is None:
         return get_data_type_from_native_dtype(native)
@@ -282,11 +282,13 @@ def _field_v2(field: JSON, index: int) -> tuple[str, AnyZDType]:
     if isinstance(field, str) or not isinstance(field, Sequence) or len(field) not in (2, 3):
         raise MetadataError(f"a field is an array of name, type and perhaps shape, not {field!r}", at=f"/{index}")
     name, type_name, *shape = field
+    step = 1
     try:
         data_type = get_data_type_from_json(type_name, zarr_format=2)
+        step = 2
         return cast(str, name), SubArray(item=data_type, shape=_shape(shape[0])) if shape else data_type
     except (MetadataError, UnsupportedError) as error:
-        error.at = f"/{index}/1{error.at or ''}"
+        error.at = f"/{index}/{step}{error.at or ''}"
         raise
 
 
@@ -298,7 +300,7 @@ def _shape(data: JSON) -> tuple[int, ...]:
 
 
 def _field_v3(field: JSON, index: int) -> tuple[str, AnyZDType]:
-    at, step = f"/configuration/fields/{index}", "/data_type"
+    at, step = f"/{index}", "/data_type"
     if isinstance(field, Mapping) and set(field) == {"name", "data_type"}:
         name, data_type = field["name"], field["data_type"]
     elif isinstance(field, Sequence) and not isinstance(field, str) and len(field) == 2:

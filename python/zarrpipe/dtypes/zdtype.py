@@ -44,8 +44,13 @@ def check_extension(data: JSON) -> tuple[str, Mapping[str, JSON]]:
         raise MetadataError("a data type must be understood", at="/must_understand")
     for field in data:
         if field not in ("name", "configuration", "must_understand"):
-            raise MetadataError(f"a data type has no field {field!r}", at=f"/{field}")
+            raise MetadataError(f"a data type has no field {field!r}", at=pointer(field))
     return name, configuration
+
+
+def pointer(name: str) -> str:
+    """One step of a JSON pointer: documents are read elsewhere, and build on this package."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 @dataclass(frozen=True, kw_only=True)

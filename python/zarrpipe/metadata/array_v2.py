@@ -20,6 +20,7 @@ from zarrpipe.abc.metadata import Metadata
 from zarrpipe.dtypes import ZDType, get_data_type_from_json, object_data_type, parse_dtype
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata.array import MAX_NDIM
+from zarrpipe.metadata.chunk_axis import parse_length
 from zarrpipe.metadata.grid import RegularChunkGrid, parse_lengths
 from zarrpipe.metadata.group import parse_attributes
 from zarrpipe.metadata.json import dumps, in_document, loads, located, pointer
@@ -84,8 +85,11 @@ def _parse_filters(data: object) -> tuple[dict[str, JSON], ...] | None:
 def _parse_chunks(data: object, ndim: int) -> tuple[int, ...]:
     # As zarr-python reads them: one number for an array of one axis, and 0 as 1, because no chunk can be stored where
     # chunks have no items. zarr-python wrote 0 on axes of length 0.
-    lengths = [data] if isinstance(data, int) and not isinstance(data, bool) else data
-    chunks = tuple(max(length, 1) for length in parse_lengths(lengths, what="a chunk shape", least=0))
+    if isinstance(data, int):
+        lengths: tuple[int, ...] = (parse_length(data, what="a chunk shape", least=0),)
+    else:
+        lengths = parse_lengths(data, what="a chunk shape", least=0)
+    chunks = tuple(max(length, 1) for length in lengths)
     if len(chunks) != ndim:
         raise MetadataError(f"chunks have {len(chunks)} axes, the array {ndim}")
     return chunks

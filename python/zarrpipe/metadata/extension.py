@@ -14,7 +14,7 @@ from zarrpipe._types import JSON
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.json import pointer
 
-__all__ = ["check_fields", "may_be_ignored", "parse_extension"]
+__all__ = ["check_fields", "may_be_ignored", "parse_extension", "place_of_name"]
 
 _FIELDS = frozenset({"name", "configuration", "must_understand"})
 
@@ -41,9 +41,9 @@ def parse_extension(data: object, *, what: str, ignorable: bool = False) -> dict
     MetadataError
         It is not an extension.
     """
-    name_at = "/name"
+    name_at = place_of_name(data)
     if isinstance(data, str):
-        data, name_at = {"name": data}, ""
+        data = {"name": data}
     if not isinstance(data, Mapping):
         raise MetadataError(f"{what} is a string or an object, not {data!r}")
     if "name" not in data:
@@ -67,6 +67,11 @@ def parse_extension(data: object, *, what: str, ignorable: bool = False) -> dict
         extension["must_understand"] = False
     check_fields(data, _FIELDS, what=what)
     return extension
+
+
+def place_of_name(data: object) -> str:
+    """Where an extension has its name: as a pointer, empty where it is the name alone."""
+    return "" if isinstance(data, str) else "/name"
 
 
 def check_fields(data: Mapping[str, JSON], known: frozenset[str], *, what: str) -> None:

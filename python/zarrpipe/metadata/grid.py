@@ -22,7 +22,7 @@ from zarrpipe.metadata.chunk_axis import (
     parse_chunk_axis,
     parse_length,
 )
-from zarrpipe.metadata.extension import check_fields, parse_extension
+from zarrpipe.metadata.extension import check_fields, parse_extension, place_of_name
 from zarrpipe.metadata.json import located, pointer
 
 __all__ = [
@@ -286,5 +286,7 @@ def parse_chunk_grid(data: object) -> ChunkGrid:
     extension = parse_extension(data, what="a chunk grid")
     name = str(extension["name"])
     if name not in _GRIDS:
-        raise UnsupportedError(f"the chunk grid {name!r} is not implemented; known are {', '.join(_GRIDS)}", at="/name")
+        raise UnsupportedError(
+            f"the chunk grid {name!r} is not implemented; known are {', '.join(_GRIDS)}", at=place_of_name(data)
+        )
     return _GRIDS[name].from_dict(extension)

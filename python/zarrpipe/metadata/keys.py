@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, Self, cast
 from zarrpipe._types import JSON
 from zarrpipe.abc.metadata import Metadata
 from zarrpipe.errors import MetadataError, UnsupportedError
-from zarrpipe.metadata.extension import check_fields, parse_extension
+from zarrpipe.metadata.extension import check_fields, parse_extension, place_of_name
 from zarrpipe.metadata.json import located
 
 __all__ = [
@@ -192,5 +192,7 @@ def parse_chunk_key_encoding(data: object) -> ChunkKeyEncoding:
     name = str(extension["name"])
     if name not in _ENCODINGS:
         known = ", ".join(_ENCODINGS)
-        raise UnsupportedError(f"the chunk key encoding {name!r} is not implemented; known are {known}", at="/name")
+        raise UnsupportedError(
+            f"the chunk key encoding {name!r} is not implemented; known are {known}", at=place_of_name(data)
+        )
     return _ENCODINGS[name].from_dict(extension)

@@ -160,8 +160,10 @@ class N5ArrayMetadata(Metadata):
                 raise UnsupportedError(f"the N5 data type {type_name!r} is not implemented")
             data_type = get_data_type_from_json(type_name, zarr_format=3)
         # Datasets of N5 1.x have the type alone, under a name of its own.
-        at = "compression" if "compression" in data else "compressionType"
+        at = "compressionType" if "compressionType" in data and "compression" not in data else "compression"
         compression = data.get("compression", {"type": data.get("compressionType")})
+        if at not in data:
+            raise MetadataError("an N5 dataset has a compression", at=pointer(at))
         with located(pointer(at)):
             if not isinstance(compression, Mapping):
                 raise MetadataError(f"a compression is an object, not {compression!r}")
