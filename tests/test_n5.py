@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numcodecs
 import numpy as np
 import pytest
 import tensorstore
 
 import zarrpipe
-from zarrpipe.errors import NodeNotFoundError, UnsupportedError
+from zarrpipe.errors import CodecError, NodeNotFoundError, UnsupportedError
 from zarrpipe.metadata import N5ArrayMetadata, N5ChunkKeyEncoding
 from zarrpipe.metadata.json import dumps, loads
 
@@ -28,7 +30,7 @@ COMPRESSIONS: list[dict[str, Any]] = [
 ]
 
 
-def write_n5(folder: Path, **changes: Any) -> None:
+def write_n5(folder: Path, compress: Callable[[bytes], bytes] = gzip.compress, **changes: Any) -> None:
     """Write `VALUES` as N5 does, by hand: blocks at the border are cut, and one is missing."""
     (folder / "d").mkdir(parents=True)
     (folder / "attributes.json").write_text('{"n5": "2.5.1", "title": "x"}')
@@ -46,7 +48,7 @@ def write_n5(folder: Path, **changes: Any) -> None:
             block = VALUES[4 * i : 4 * i + 4, 3 * j : 3 * j + 3]
             # N5 counts the fastest axis first, and names blocks so.
             sizes = b"".join(length.to_bytes(4, "big") for length in block.shape[::-1])
-            data = b"\0\0\0\2" + sizes + gzip.compress(block.astype(">i2").tobytes())
+            data = b"\0\0\0\2" + sizes + compress(block.astype(">i2").tobytes())
             if (i, j) != (1, 2):
                 (folder / "d" / str(j)).mkdir(exist_ok=True)
                 (folder / "d" / str(j) / str(i)).write_bytes(data)
@@ -62,6 +64,57 @@ def test_blocks_of_other_writers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array[1:10:3, 6], expected[1:10:3, 6])
     assert array.nchunks_initialized == 8
     assert array[3, 2] == zarrpipe.open_array(tmp_path / "d", config={"order": "F"})[3, 2]
+
+
+def xxhash32(data: bytes, seed: int) -> int:
+    """The sum of less than 16 bytes more than whole stripes, by its specification."""
+    primes, mask = (2654435761, 2246822519, 3266489917, 668265263, 374761393), 0xFFFFFFFF
+
+    def turn(number: int, by: int) -> int:
+        number &= mask
+        return (number << by | number >> (32 - by)) & mask
+
+    lanes = [seed + primes[0] + primes[1], seed + primes[1], seed, seed - primes[0]]
+    whole = len(data) // 16 * 16
+    for at in range(0, whole, 4):
+        word = int.from_bytes(data[at : at + 4], "little")
+        lanes[at // 4 % 4] = turn(lanes[at // 4 % 4] + word * primes[1], 13) * primes[0] & mask
+    found = sum(map(turn, lanes, (1, 7, 12, 18))) if whole else seed + primes[4]
+    found += len(data)
+    words = (len(data) - whole) // 4
+    for at in range(whole, whole + 4 * words, 4):
+        found = turn(found + int.from_bytes(data[at : at + 4], "little") * primes[2], 17) * primes[3]
+    for byte in data[whole + 4 * words :]:
+        found = turn(found + byte * primes[4], 11) * primes[0]
+    for shift, prime in ((15, primes[1]), (13, primes[2]), (16, 1)):
+        found &= mask
+        found = (found ^ found >> shift) * prime
+    return found & mask
+
+
+def lz4_java(data: bytes) -> bytes:
+    """Compress as lz4-java's `LZ4BlockOutputStream` does, in blocks of 16 bytes, of which every other is stored."""
+    stream = b""
+    for number, start in enumerate(range(0, len(data), 16)):
+        block = data[start : start + 16]
+        packed = bytes(numcodecs.LZ4().encode(block))[4:] if number % 2 else block
+        token = 0x20 if number % 2 else 0x10
+        words = (len(packed), len(block), xxhash32(block, 0x9747B28C) & 0x0FFFFFFF)
+        stream += b"LZ4Block" + bytes([token]) + b"".join(word.to_bytes(4, "little") for word in words) + packed
+    return stream + b"LZ4Block\x10" + bytes(12)
+
+
+@pytest.mark.parametrize("compress", [lz4_java, lambda data: bytes(numcodecs.LZ4().encode(data))[4:]])
+def test_lz4(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    assert xxhash32(b"Nobody inspects the spammish repetition", 0) == 0xE2293B2F
+    write_n5(tmp_path, compress, compression={"type": "lz4", "blockSize": 65536})
+    expected = VALUES.copy()
+    expected[4:8, 6:] = 0
+    np.testing.assert_array_equal(zarrpipe.open_array(tmp_path / "d", mode="r")[...], expected)
+    path = tmp_path / "d" / "0" / "0"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CodecError):
+        zarrpipe.open_array(tmp_path / "d", mode="r")[...]
 
 
 def test_facts(tmp_path: Path) -> None:

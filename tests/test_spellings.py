@@ -22,7 +22,6 @@ ARCHIVES = Path(__file__).parent / "spellings"
 # What cannot be read, and why.
 REFUSED = {
     "zarr2/object/pickle": "pickle",
-    "n5/compression/lz4": "lz4",
 }
 
 

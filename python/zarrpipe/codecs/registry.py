@@ -32,6 +32,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "blosc": ("zarrpipe.codecs.blosc", "BloscCodec"),
     "crc32c": ("zarrpipe.codecs.crc32c", "Crc32cCodec"),
     "conditional": ("zarrpipe.codecs.conditional", "ConditionalCodec"),
+    "n5_lz4": ("zarrpipe.codecs.n5_lz4", "N5Lz4Codec"),
     "numcodecs.adler32": ("zarrpipe.codecs.numcodecs", "Adler32"),
     "numcodecs.blosc": ("zarrpipe.codecs.numcodecs", "Blosc"),
     "numcodecs.bz2": ("zarrpipe.codecs.numcodecs", "BZ2"),

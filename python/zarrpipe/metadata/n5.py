@@ -80,7 +80,8 @@ def _parse_compression(compression: Mapping[str, JSON], item_nbytes: int) -> lis
         case "zstd":
             return _configured("zstd", level=_number(compression, "level", 3), checksum=False)
         case "lz4":
-            raise UnsupportedError("lz4 in N5 is a format of blocks of its own, which is not implemented", at="/type")
+            # Its blockSize is for writers.
+            return [{"name": "n5_lz4"}]
         case str(name):
             raise UnsupportedError(f"the N5 compression {name!r} is not implemented", at="/type")
         case _:

@@ -70,20 +70,9 @@ impl BytesBytesCodec for Lz4 {
         let mut out = scratch::take(HEADER_NBYTES + bound)?;
         let (header, block) = out.split_at_mut(HEADER_NBYTES);
         header.copy_from_slice(&(data.len() as u32).to_le_bytes());
-        // SAFETY: input and output are readable and writable for the lengths given, which fit in an int, and do not
-        // overlap.
-        let nbytes = unsafe {
-            ffi::LZ4_compress_fast(
-                data.as_ptr().cast::<c_char>(),
-                block.as_mut_ptr().cast::<c_char>(),
-                data.len() as c_int,
-                c_int::try_from(block.len()).unwrap_or(c_int::MAX),
-                self.acceleration.max(1),
-            )
-        };
-        match usize::try_from(nbytes) {
-            Ok(nbytes) if nbytes > 0 => out.truncate(HEADER_NBYTES + nbytes),
-            _ => return Err(Error::internal(format!("lz4: cannot compress {} bytes", data.len()))),
+        match compress(&data, block, self.acceleration.max(1)) {
+            Some(nbytes) => out.truncate(HEADER_NBYTES + nbytes),
+            None => return Err(Error::internal(format!("lz4: cannot compress {} bytes", data.len()))),
         }
         Ok(out.into())
     }
@@ -148,10 +137,40 @@ fn cut_short() -> Error {
     Error::truncated("the LZ4 block is cut short")
 }
 
+/// Compresses as far as there is room; gives how many bytes that took, and None where it was too little.
+fn compress(data: &[u8], room: &mut [u8], acceleration: c_int) -> Option<usize> {
+    let len = c_int::try_from(data.len()).ok()?;
+    // SAFETY: input and output are readable and writable for the lengths given and do not overlap.
+    let nbytes = unsafe {
+        ffi::LZ4_compress_fast(
+            data.as_ptr().cast::<c_char>(),
+            room.as_mut_ptr().cast::<c_char>(),
+            len,
+            c_int::try_from(room.len()).unwrap_or(c_int::MAX),
+            acceleration,
+        )
+    };
+    usize::try_from(nbytes).ok().filter(|&nbytes| nbytes > 0)
+}
+
+/// `compress` at the usual speed.
+pub(super) fn compress_into(data: &[u8], room: &mut [u8]) -> Option<usize> {
+    compress(data, room, 1)
+}
+
 fn decompress(block: &[u8], nbytes: usize) -> Result<Bytes<'static>> {
-    let len = c_int::try_from(block.len()).map_err(|_| Error::corrupt("the LZ4 block is too long"))?;
-    let capacity = c_int::try_from(nbytes).map_err(|_| Error::corrupt("the LZ4 block has too many bytes"))?;
     let mut out = scratch::take(nbytes)?;
+    // A smaller number would mean that a part was not written.
+    if decompress_into(block, &mut out)? != nbytes {
+        return Err(Error::corrupt("the LZ4 block is corrupt"));
+    }
+    Ok(out.into())
+}
+
+/// Decompresses to the start of `out`, which must have room for all; gives how many bytes that are.
+pub(super) fn decompress_into(block: &[u8], out: &mut [u8]) -> Result<usize> {
+    let len = c_int::try_from(block.len()).map_err(|_| Error::corrupt("the LZ4 block is too long"))?;
+    let capacity = c_int::try_from(out.len()).map_err(|_| Error::corrupt("the LZ4 block has too many bytes"))?;
     // SAFETY: input and output are readable and writable for the lengths given and do not overlap.
     let written = unsafe {
         ffi::LZ4_decompress_safe(
@@ -161,11 +180,7 @@ fn decompress(block: &[u8], nbytes: usize) -> Result<Bytes<'static>> {
             capacity,
         )
     };
-    // A smaller number would mean that a part was not written.
-    if usize::try_from(written) != Ok(nbytes) {
-        return Err(Error::corrupt("the LZ4 block is corrupt"));
-    }
-    Ok(out.into())
+    usize::try_from(written).map_err(|_| Error::corrupt("the LZ4 block is corrupt"))
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod jenkins_lookup3;
 pub mod lz4;
 pub mod lzma;
 pub mod n5_default;
+pub mod n5_lz4;
 pub mod numcodecs_packbits;
 mod output;
 pub mod packbits;

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{
     Document, Resolve, Stage, adler32, astype, bitround, blosc, bytes, bz2, cast_value, conditional, crc32, crc32c,
-    delta, fixedscaleoffset, fletcher32, gzip, jenkins_lookup3, lz4, lzma, n5_default, numcodecs_packbits, packbits,
-    pcodec, quantize, reshape, scale_offset, sharding_indexed, shuffle, squeeze, transpose, vlen, zarrs_vlen, zlib,
-    zstd,
+    delta, fixedscaleoffset, fletcher32, gzip, jenkins_lookup3, lz4, lzma, n5_default, n5_lz4, numcodecs_packbits,
+    packbits, pcodec, quantize, reshape, scale_offset, sharding_indexed, shuffle, squeeze, transpose, vlen, zarrs_vlen,
+    zlib, zstd,
 };
 use crate::error::{Error, Result};
 use crate::spec::ChunkSpec;
@@ -37,6 +37,7 @@ pub fn compile(json: &Value, spec: &ChunkSpec, depth: usize, resolve: Resolve<'_
         "zstd" => zstd::compile(&document, spec),
         "crc32c" => crc32c::compile(&document, spec),
         "conditional" => conditional::compile(&document, spec, depth, resolve),
+        "n5_lz4" => n5_lz4::compile(&document, spec),
         "numcodecs.adler32" => adler32::compile(&document, spec),
         "numcodecs.blosc" => blosc::compile_numcodecs(&document, spec),
         "numcodecs.bz2" => bz2::compile(&document, spec),
@@ -101,6 +102,7 @@ pub const BUILT_IN: &[&str] = &[
     "zstd",
     "crc32c",
     "conditional",
+    "n5_lz4",
     "numcodecs.adler32",
     "numcodecs.blosc",
     "numcodecs.bz2",

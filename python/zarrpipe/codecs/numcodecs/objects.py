@@ -47,6 +47,7 @@ class ItemList(ArrayBytesCodec):
     order: MemoryOrder = "C"
 
     name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
     is_fixed_size: ClassVar[bool] = False  # type: ignore[misc]
 
     @classmethod
