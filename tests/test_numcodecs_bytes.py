@@ -169,7 +169,8 @@ def test_without_a_configuration(name: str) -> None:
     cls = getattr(ours, name)
     for document in (cls.name, {"name": cls.name}, {"name": cls.name, "configuration": {}}):
         assert parse_codec(document) == cls()
-    assert cls() == cls.from_dict({"name": cls.name, "configuration": _config(getattr(numcodecs, name)())})
+    theirs = {"JSON2": "JSON", "MsgPack2": "MsgPack"}.get(name, name)
+    assert cls() == cls.from_dict({"name": cls.name, "configuration": _config(getattr(numcodecs, theirs)())})
 
 
 def _config(codec: Any) -> dict[str, Any]:

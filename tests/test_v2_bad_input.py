@@ -198,7 +198,7 @@ WRONG_N5: list[tuple[str, Any]] = [
     ("/compression", []),
     ("/compression/type", None),
     ("/compression/type", "jpeg"),
-    ("/compression/type", "lz4"),
+    ("/compression/type", "lz5"),
     ("/compression/level", "9"),
 ]
 

@@ -16,7 +16,7 @@ from zarrpipe.arrays.chunk_shapes import inner_chunks
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import chain_v2, codec_from_numcodecs_config, parse_codecs
 from zarrpipe.display import ArrayInfo
-from zarrpipe.dtypes import ObjectDType
+from zarrpipe.dtypes import ObjectDType, as_stored
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
     AnyArrayMetadata,
@@ -316,6 +316,8 @@ class ArrayFacts:
     def _chunk_spec(self, chunk_shape: tuple[int, ...]) -> ArraySpec:
         # In v2 `dtype` has the byte order of what is stored: numcodecs' objects are given arrays in it.
         data_type, fill_value = self._metadata.dtype, self._metadata.fill_value
+        if self.zarr_format == 2:
+            data_type = as_stored(data_type)
         return ArraySpec(chunk_shape, data_type, fill_value, self._config, default_buffer_prototype())
 
     # How it shows itself

@@ -25,7 +25,7 @@ from zarrpipe.arrays.new_array_v2 import default_filters_v2, parse_dtype_v2, pla
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs import chain_v2, codec_documents, compile_chain, evolve_codecs, parse_codecs
 from zarrpipe.driver import apply_settings
-from zarrpipe.dtypes import HasObjectCodec, ZDType, parse_dtype
+from zarrpipe.dtypes import HasObjectCodec, ZDType, as_stored, parse_dtype
 from zarrpipe.dtypes.registry import ZDTypeLike
 from zarrpipe.errors import MetadataError, UnsupportedError
 from zarrpipe.metadata import (
@@ -235,7 +235,7 @@ def _plan_v2(
         attributes=dict(options.get("attributes") or {}),
     )
     codecs = chain_v2(metadata)
-    spec = ArraySpec(grid.chunk_shape, data_type, metadata.fill_value, config, default_buffer_prototype())
+    spec = ArraySpec(grid.chunk_shape, as_stored(data_type), metadata.fill_value, config, default_buffer_prototype())
     compile_chain(codecs, spec)
     return metadata, codecs, config
 

@@ -154,7 +154,7 @@ def _places(metadata: ArrayV2Metadata) -> Iterator[tuple[str, dict[str, JSON]]]:
 def _byte_order(dtype: np.dtype[Any]) -> Endianness | None:
     """Return the byte order of items; None where they have none.
 
-    Where fields have both, chunks are in the one that the host has not: see `Struct.layout`.
+    Where fields have both, chunks are in the one that the host has not: see `zarrpipe.dtypes.as_stored`.
     """
     orders = byte_orders(dtype)
     if len(orders) > 1:

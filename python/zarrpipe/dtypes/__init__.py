@@ -24,7 +24,7 @@ from zarrpipe.dtypes.registry import (
     parse_data_type,
     parse_dtype,
 )
-from zarrpipe.dtypes.structured import Struct, Structured, byte_orders
+from zarrpipe.dtypes.structured import Struct, Structured, as_stored, byte_orders
 from zarrpipe.dtypes.time import DateTime64, TimeDelta64
 from zarrpipe.dtypes.variable import HasObjectCodec, VariableLengthBytes, VariableLengthUTF8
 from zarrpipe.dtypes.zdtype import TBaseDType, TBaseScalar, ZDType
@@ -71,6 +71,7 @@ __all__ = [
     "VariableLengthUTF8",
     "ZDType",
     "ZDTypeLike",
+    "as_stored",
     "byte_orders",
     "data_type_registry",
     "get_data_type_from_json",

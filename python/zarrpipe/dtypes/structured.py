@@ -35,7 +35,7 @@ from zarrpipe.dtypes.sub_array import SubArray, joined_runs
 from zarrpipe.dtypes.zdtype import TBaseDType, ZDType, check_extension, pointer
 from zarrpipe.errors import MetadataError, UnsupportedError
 
-__all__ = ["Struct", "Structured", "byte_orders"]
+__all__ = ["StoredStruct", "Struct", "Structured", "as_stored", "byte_orders"]
 
 Fields: TypeAlias = tuple[tuple[str, AnyZDType], ...]
 
@@ -245,16 +245,16 @@ class Struct(ZDType[np.dtype[np.void], np.void], HasItemSize):
     # What the engine asks
 
     def layout(self) -> Layout:
-        # Chunks have one byte order. Where fields have both, as v2 allows, only those are swapped that are stored in
-        # the order that the host has not: chunks are then in that one (see `zarrpipe.codecs.chain_v2`).
-        is_mixed = len(byte_orders(self.to_native_dtype())) > 1
         runs, offset = [], 0
         for _, data_type in self.fields:
             _, nbytes, field_runs = data_type.layout()
-            if not is_mixed or byte_orders(data_type.to_native_dtype()) != {sys.byteorder}:
-                runs += [(offset + start, size, count) for start, size, count in field_runs]
+            runs += [(offset + start, size, count) for start, size, count in field_runs if self._is_swapped(data_type)]
             offset += nbytes
         return "opaque", offset, joined_runs(runs)
+
+    def _is_swapped(self, data_type: AnyZDType) -> bool:  # noqa: ARG002
+        """Whether a field has the byte order of chunks."""
+        return True
 
     def fill_bytes(self, scalar: object) -> bytes:
         return np.array(self.cast_scalar(scalar)).astype(self._native()).tobytes()
@@ -269,6 +269,33 @@ class Structured(Struct):
     @staticmethod
     def _field_json(name: str, data_type: JSON) -> JSON:
         return [name, data_type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredStruct(Struct):
+    """A structure whose fields are stored in both byte orders, each in its own, as v2 has them.
+
+    Chunks have one byte order: the one that the host has not. So only the fields that are stored in it are swapped.
+    """
+
+    def _is_swapped(self, data_type: AnyZDType) -> bool:
+        return byte_orders(data_type.to_native_dtype()) != {sys.byteorder}
+
+
+def as_stored(data_type: AnyZDType) -> AnyZDType:
+    """Return the data type of v2 chunks: `StoredStruct` for structures with fields of both byte orders.
+
+    Examples
+    --------
+    >>> as_stored(Struct.from_native_dtype(np.dtype("u2,u1"))).layout()
+    ('opaque', 3, ((0, 2, 1),))
+    """
+    if len(byte_orders(data_type.to_native_dtype())) < 2:
+        return data_type
+    if isinstance(data_type, SubArray):
+        return SubArray(item=as_stored(data_type.item), shape=data_type.shape)
+    fields = cast(Struct, data_type).fields
+    return StoredStruct(fields=tuple((name, as_stored(field)) for name, field in fields))
 
 
 def _field_of(native: TBaseDType) -> AnyZDType:
