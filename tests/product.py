@@ -87,7 +87,7 @@ def same(found: Any, want: Any) -> bool:
     found, want = np.asarray(found), np.asarray(want)
     if found.shape != want.shape:
         return False
-    if want.dtype == object:
+    if want.dtype == object or want.dtype.kind == "T":
         return bool(found.tolist() == want.tolist())
     return found.dtype == want.dtype and found.tobytes() == want.tobytes()
 

@@ -78,6 +78,10 @@ def test_each_reads_what_the_other_wrote(data: st.DataObject) -> None:
     if fill.dtype.kind in "fc":
         # zarr-python makes a quiet NaN of a signaling one.
         fill = np.nan_to_num(fill)
+    elif data_type in ("string", "bytes"):
+        # zarr-python takes texts for equal that differ by NULs at the end, and so for chunks of the fill value; of fill
+        # values of `bytes` it cuts NULs off.
+        fill[0] = "zwölf" if data_type == "string" else b"\0\xff"
     note(f"{shape} {grid} {data_type} {codecs}")
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
