@@ -80,7 +80,7 @@ def test_fill_value_stays() -> None:
 def test_configurations(keepbits: Any) -> None:
     with pytest.raises(MetadataError) as caught:
         parse_codec({"name": "bitround", "configuration": {"keepbits": keepbits}})
-    assert caught.value.at == "/configuration"
+    assert caught.value.at == "/configuration/keepbits"
 
 
 def test_data_types() -> None:

@@ -153,7 +153,7 @@ TRANSPOSE, BIG = n5_default(2)["configuration"]["codecs"]
         ([TRANSPOSE, BIG, "crc32c", "crc32c"], "/codecs/0/configuration/codecs"),
         (
             [TRANSPOSE, {"name": "bytes", "configuration": {"endian": "x"}}],
-            "/codecs/0/configuration/codecs/1/configuration",
+            "/codecs/0/configuration/codecs/1/configuration/endian",
         ),
         ([BIG, TRANSPOSE], "/codecs/0/configuration/codecs/0"),
         ([{"name": "transpose", "configuration": {"order": [0, 1]}}, BIG], "/codecs/0/configuration/codecs/0"),

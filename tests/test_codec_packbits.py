@@ -100,11 +100,11 @@ def test_booleans_take_a_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("configuration", "at"),
     [
-        ({"padding_encoding": "start_byte"}, "/configuration"),
-        ({"padding_encoding": 1}, "/configuration"),
-        ({"first_bit": -1}, "/configuration"),
-        ({"first_bit": True}, "/configuration"),
-        ({"first_bit": 3, "last_bit": 2}, "/configuration"),
+        ({"padding_encoding": "start_byte"}, "/configuration/padding_encoding"),
+        ({"padding_encoding": 1}, "/configuration/padding_encoding"),
+        ({"first_bit": -1}, "/configuration/first_bit"),
+        ({"first_bit": True}, "/configuration/first_bit"),
+        ({"first_bit": 3, "last_bit": 2}, "/configuration/last_bit"),
         ({"bits": 3}, "/configuration/bits"),
     ],
     ids=str,

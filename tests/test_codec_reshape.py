@@ -61,13 +61,13 @@ def test_chains(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("shape", "at"),
     [
-        ("24", "/codecs/0/configuration"),
-        ([0, -1], "/codecs/0/configuration"),
-        ([-1, -1], "/codecs/0/configuration"),
-        ([2.0, -1], "/codecs/0/configuration"),
-        ([True, -1], "/codecs/0/configuration"),
-        ([[1], [0]], "/codecs/0/configuration"),
-        ([[0, -1]], "/codecs/0/configuration"),
+        ("24", "/codecs/0/configuration/shape"),
+        ([0, -1], "/codecs/0/configuration/shape/0"),
+        ([-1, -1], "/codecs/0/configuration/shape"),
+        ([2.0, -1], "/codecs/0/configuration/shape/0"),
+        ([True, -1], "/codecs/0/configuration/shape/0"),
+        ([[1], [0]], "/codecs/0/configuration/shape"),
+        ([[0, -1]], "/codecs/0/configuration/shape/0/1"),
         # What only the chunk's shape tells.
         ([5, -1], "/codecs/0"),
         ([4, 5], "/codecs/0"),

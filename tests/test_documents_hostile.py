@@ -69,7 +69,8 @@ def leads_to(document: Any, at: str, spoiled_at: str) -> bool:
     try:
         parent = resolve(document, at.rpartition("/")[0])
     except (KeyError, IndexError, ValueError, TypeError):
-        return False
+        # A member that is not there has a value all the same, which may not fit.
+        return at.startswith(spoiled_at + "/")
     if at and not isinstance(parent, dict | list):
         return False
     # What has another name should have other members.

@@ -315,9 +315,12 @@ class TestRefused:
             ({"name": "numcodecs.delta", "configuration": {"type": "<i4"}}, "/configuration/type"),
             ({"name": "numcodecs.astype"}, "/configuration"),
             ({"name": "numcodecs.astype", "configuration": {"encode_dtype": None}}, "/configuration/encode_dtype"),
-            ({"name": "numcodecs.quantize", "configuration": {"digits": "1"}}, "/configuration"),
-            ({"name": "numcodecs.fixedscaleoffset", "configuration": {"offset": True, "scale": 1}}, "/configuration"),
-            ({"name": "numcodecs.bitround", "configuration": {"keepbits": -1}}, "/configuration"),
+            ({"name": "numcodecs.quantize", "configuration": {"digits": "1"}}, "/configuration/digits"),
+            (
+                {"name": "numcodecs.fixedscaleoffset", "configuration": {"offset": True, "scale": 1}},
+                "/configuration/offset",
+            ),
+            ({"name": "numcodecs.bitround", "configuration": {"keepbits": -1}}, "/configuration/keepbits"),
         ],
     )
     def test_configurations(self, document: Any, at: str) -> None:
@@ -333,7 +336,7 @@ class TestRefused:
             (Delta(dtype="<c8", astype="<f4"), "c8", "/0", "complex"),
             (FixedScaleOffset(offset=1, scale=1), "c16", "/0", "complex"),
             (Quantize(digits=1), "i4", "/0", "int32"),
-            (Quantize(digits=400), "f4", "/0", "digits"),
+            (Quantize(digits=400), "f4", "/0/configuration/digits", "digits"),
             (BitRound(keepbits=11), "f2", "/0/configuration/keepbits", "10 bits"),
             (BitRound(keepbits=3), "i4", "/0", "int32"),
         ],

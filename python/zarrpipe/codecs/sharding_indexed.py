@@ -108,10 +108,7 @@ class ShardingCodec(
 
     @classmethod
     def _defaults(cls, configuration: dict[str, JSON]) -> dict[str, JSON]:
-        # What is short for users is not so in documents.
-        for member in ("codecs", "index_codecs"):
-            if member not in configuration:
-                raise MetadataError(f"the codec {cls.name!r} needs {member!r}")
+        # A number alone is short for an array of one, but not in documents.
         if not isinstance(given := configuration["chunk_shape"], list | tuple):
             raise MetadataError(f"a chunk shape is an array of integers, not {given!r}", at="/chunk_shape")
         return configuration

@@ -301,25 +301,30 @@ mod tests {
     #[test]
     fn wrong_configuration_says_where() {
         for (configuration, kind, word, place) in [
-            (json!({}), Kind::Metadata, "codecs", ""),
-            (json!({"codecs": "crc32c"}), Kind::Metadata, "codecs", ""),
+            (json!({}), Kind::Metadata, "codecs", "/configuration"),
+            (
+                json!({"codecs": "crc32c"}),
+                Kind::Metadata,
+                "codecs",
+                "/configuration/codecs",
+            ),
             (
                 json!({"codecs": ["crc32c"], "header_bits": 0}),
                 Kind::Metadata,
                 "header_bits",
-                "",
+                "/configuration/header_bits",
             ),
             (
                 json!({"codecs": ["crc32c"], "header_bits": 12}),
                 Kind::Metadata,
                 "multiple of 8",
-                "",
+                "/configuration/header_bits",
             ),
             (
                 json!({"codecs": [], "header_bits": 1 << 17}),
                 Kind::Metadata,
                 "header_bits",
-                "",
+                "/configuration/header_bits",
             ),
             (
                 json!({"codecs": ["crc32c", "bytes"]}),

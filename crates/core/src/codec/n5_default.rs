@@ -482,9 +482,12 @@ mod tests {
         let transpose = json!({"name": "transpose", "configuration": {"order": [1, 0]}});
         let bytes = json!({"name": "bytes", "configuration": {"endian": "big"}});
         for (place, codecs) in [
-            ("", json!(null)),
-            ("", json!([transpose])),
-            ("", json!([transpose, bytes, {"name": "crc32c"}, {"name": "crc32c"}])),
+            ("/configuration/codecs", json!(null)),
+            ("/configuration/codecs", json!([transpose])),
+            (
+                "/configuration/codecs",
+                json!([transpose, bytes, {"name": "crc32c"}, {"name": "crc32c"}]),
+            ),
             ("/configuration/codecs/0", json!([bytes, transpose])),
             (
                 "/configuration/codecs/0",
@@ -496,7 +499,7 @@ mod tests {
             ),
             ("/configuration/codecs/2", json!([transpose, bytes, bytes])),
             (
-                "/configuration/codecs/2",
+                "/configuration/codecs/2/configuration/level",
                 json!([transpose, bytes, {"name": "gzip", "configuration": {"level": 10}}]),
             ),
         ] {
