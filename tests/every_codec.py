@@ -72,7 +72,7 @@ CODECS: dict[str, tuple[str, list[Any]]] = {
     "zfp accuracy": ("float32", [codec("zfp", mode="fixed_accuracy", tolerance=0.05)]),
     "n5_default": ("uint16", [codec("n5_default", codecs=_N5)]),
     "n5_default gzip": ("uint16", [codec("n5_default", codecs=[*_N5, codec("gzip", level=5)])]),
-    "n5_lz4": ("uint16", [LITTLE, {"name": "n5_lz4"}]),
+    "n5_lz4": ("uint16", [codec("n5_default", codecs=[*_N5, {"name": "n5_lz4"}])]),
     "vlen-utf8": ("string", [{"name": "vlen-utf8"}]),
     "vlen-utf8 gzip": ("string", [{"name": "vlen-utf8"}, codec("gzip", level=5)]),
     "vlen-bytes": ("bytes", [TRANSPOSE, {"name": "vlen-bytes"}]),

@@ -273,6 +273,7 @@ def test_members_of_format_2(dtype: Any) -> None:
 
 @pytest.mark.parametrize("compression", [
     {"type": "raw"},
+    {"type": "lz4", "blockSize": 65536},
     {"type": "gzip", "level": 5, "useZlib": True},
     {"type": "bzip2", "blockSize": 9},
     {"type": "xz", "preset": 6},

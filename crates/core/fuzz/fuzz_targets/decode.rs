@@ -77,6 +77,7 @@ fn compressors() -> Vec<Value> {
         ),
         json!("numcodecs.shuffle"),
         json!("numcodecs.zlib"),
+        json!("n5_lz4"),
         configured("numcodecs.gzip", json!({"level": 1})),
         configured("numcodecs.zstd", json!({"level": 1})),
         configured(

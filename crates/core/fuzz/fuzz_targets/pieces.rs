@@ -2,9 +2,10 @@
 
 use zarrpipe_core::chain::Chain;
 use zarrpipe_core::copy::Buffer;
+use zarrpipe_core::heap::Heap;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
-use zarrpipe_core::variable::{self, Heap};
+use zarrpipe_core::variable;
 
 /// Bytes around the buffer that nobody may write.
 const GUARD_NBYTES: usize = 64;
