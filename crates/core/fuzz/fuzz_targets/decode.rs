@@ -63,7 +63,6 @@ fn compressors() -> Vec<Value> {
         json!("numcodecs.fletcher32"),
         configured("numcodecs.jenkins_lookup3", json!({"prefix": [1, 2, 3]})),
         json!("numcodecs.lz4"),
-        json!("n5_lz4"),
         configured("numcodecs.lzma", json!({"preset": 0})),
         configured("numcodecs.lzma", json!({"format": 2, "filters": [lzma1]})),
         configured("numcodecs.lzma", json!({"format": 3, "filters": [lzma1]})),
