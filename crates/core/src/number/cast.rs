@@ -241,7 +241,7 @@ mod tests {
     fn patterns(scalar: Scalar) -> Vec<u64> {
         let most = u64::MAX >> (64 - scalar.bits());
         let mut bits: Vec<u64> = (0..40)
-            .flat_map(|i| [i, most - i, (most >> 1) - i.min(most >> 1), (most >> 1) + i])
+            .flat_map(|i| [i, most.wrapping_sub(i), (most >> 1).saturating_sub(i), (most >> 1) + i])
             .collect();
         for value in [
             0.5,
