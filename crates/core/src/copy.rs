@@ -331,7 +331,7 @@ unsafe fn scattered(points: &[(isize, isize)], src: *const u8, dst: *mut u8, ite
 ///
 /// # Safety
 /// Each must be valid for an item; no alignment is assumed.
-#[inline]
+#[inline(always)]
 unsafe fn each(places: impl Iterator<Item = (*const u8, *mut u8)>, item: usize, swap: bool) {
     macro_rules! typed {
         ($type:ty) => {
