@@ -307,14 +307,9 @@ unsafe fn tiled(outer: Dim, inner: Dim, src: *const u8, dst: *mut u8, item: usiz
 /// As `copy`.
 #[inline]
 unsafe fn strided(n: usize, src: *const u8, s: isize, dst: *mut u8, d: isize, item: usize, swap: bool) {
-    let mut places = (src, dst);
-    let next = |_| {
-        let here = places;
-        places = (here.0.wrapping_offset(s), here.1.wrapping_offset(d));
-        here
-    };
+    let place = |i| (src.wrapping_offset(i * s), dst.wrapping_offset(i * d));
     // SAFETY: the caller vouches for each item.
-    unsafe { each((0..n).map(next), item, swap) };
+    unsafe { each((0..n as isize).map(place), item, swap) };
 }
 
 /// Copies an item at each pair of offsets.
