@@ -116,6 +116,13 @@ def test_pcodec(dtype: str) -> None:
         np.testing.assert_array_equal(theirs.decode(encoded), data)
 
 
+def test_defaults_are_those_of_numcodecs() -> None:
+    for codec_id in ("adler32", "bz2", "gzip", "lz4", "lzma", "shuffle", "zlib", "zstd"):
+        ours, theirs = get_codec({"id": codec_id}), numcodecs.get_codec({"id": codec_id})
+        assert bytes(ours.decode(theirs.encode(RAMP))) == RAMP.tobytes()
+        assert bytes(theirs.decode(ours.encode(RAMP.tobytes()))) == RAMP.tobytes()
+
+
 def test_memory_order() -> None:
     data = np.asfortranarray(np.arange(6, dtype="u2").reshape(2, 3))
     codec = get_codec({"id": "zlib"})

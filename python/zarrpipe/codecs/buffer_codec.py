@@ -15,7 +15,7 @@ import numpy.typing as npt
 from zarrpipe.abc.codec import ArrayArrayCodec, BytesBytesCodec
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.codecs.numcodecs.objects import ItemList
-from zarrpipe.codecs.registry import BUILT_IN, get_codec_class
+from zarrpipe.codecs.registry import BUILT_IN, get_codec_class, numcodecs_document
 from zarrpipe.config import config as settings
 from zarrpipe.dtypes import RaggedArrays, parse_dtype
 from zarrpipe.errors import LimitError, MetadataError, UnsupportedError
@@ -25,7 +25,7 @@ __all__ = ["BufferCodec", "get_codec"]
 
 PREFIX = "numcodecs."
 
-# Variable-length items, and the data type that they are of: these ids have no prefix in documents.
+# Codecs of variable-length items, and the data type that these are of.
 _VARIABLE = {"vlen-utf8": "string", "vlen-bytes": "bytes", "vlen-array": None}
 
 
@@ -57,14 +57,12 @@ def get_codec(config: Any) -> Any:
     """
     if not isinstance(config, Mapping) or not isinstance(config.get("id"), str):
         raise MetadataError(f'a codec\'s configuration is an object with an "id", not {config!r}')
-    codec_id = config["id"]
-    name = codec_id if codec_id in _VARIABLE else PREFIX + codec_id
-    configuration = {key: value for key, value in config.items() if key != "id"}
-    codec = get_codec_class(name).from_dict({"name": name, "configuration": configuration})
-    if name in BUILT_IN:
+    document = numcodecs_document(config)
+    codec = get_codec_class(str(document["name"])).from_dict(document)
+    if document["name"] in BUILT_IN:
         return _interface(codec)
     if not hasattr(codec, "codec"):
-        raise UnsupportedError(f"the codec {codec_id!r} is not one of numcodecs'")
+        raise UnsupportedError(f"the codec {config['id']!r} is not one of numcodecs'")
     return codec.codec
 
 

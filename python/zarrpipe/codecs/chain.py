@@ -11,7 +11,7 @@ from zarrpipe.codecs.compiled import chain_of
 from zarrpipe.codecs.foreign import NumcodecsBytesBytes, fit, from_numcodecs, is_numcodecs_object
 from zarrpipe.codecs.items import chunk_form
 from zarrpipe.codecs.native import NativeCodec
-from zarrpipe.codecs.registry import BUILT_IN, get_codec_class
+from zarrpipe.codecs.registry import BUILT_IN, get_codec_class, numcodecs_document
 from zarrpipe.codecs.stage import PythonStage, codec_kind
 from zarrpipe.errors import MetadataError
 from zarrpipe.metadata.extension import parse_extension
@@ -84,11 +84,10 @@ def parse_codec(codec: Any) -> Any:
 
 def _own_for_numcodecs(codec: Any) -> Any | None:
     """Return the built-in codec for numcodecs' object of the same codec; none for what is derived from one."""
-    name = f"numcodecs.{codec.codec_id}"
-    if not type(codec).__module__.startswith("numcodecs.") or name not in BUILT_IN:
+    document = numcodecs_document(codec.get_config())
+    if not type(codec).__module__.startswith("numcodecs.") or document["name"] not in BUILT_IN:
         return None
-    configuration = {key: value for key, value in codec.get_config().items() if key != "id"}
-    return get_codec_class(name).from_dict({"name": name, "configuration": configuration})
+    return get_codec_class(str(document["name"])).from_dict(document)
 
 
 def _own_for_zarr(codec: Any) -> Any | None:

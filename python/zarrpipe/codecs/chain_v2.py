@@ -20,8 +20,9 @@ import numpy as np
 from zarrpipe._types import JSON, Endianness
 from zarrpipe.codecs.bytes import BytesCodec
 from zarrpipe.codecs.chain import parse_codec
-from zarrpipe.codecs.foreign import NumcodecsBytesBytes, NumcodecsFilters, is_numcodecs_object
+from zarrpipe.codecs.foreign import NO_PICKLES, NumcodecsBytesBytes, NumcodecsFilters, is_numcodecs_object
 from zarrpipe.codecs.numcodecs.objects import ItemList
+from zarrpipe.codecs.registry import numcodecs_document
 from zarrpipe.codecs.stage import codec_kind
 from zarrpipe.codecs.transpose import TransposeCodec
 from zarrpipe.dtypes import byte_orders
@@ -32,11 +33,6 @@ from zarrpipe.metadata.json import located, pointer
 __all__ = ["chain_v2", "codec_from_numcodecs_config", "to_numcodecs_config"]
 
 _PREFIX: Final = "numcodecs."
-# Named alike in both formats.
-_SAME_NAME: Final = frozenset({"vlen-utf8", "vlen-bytes", "vlen-array"})
-_REFUSED: Final = {
-    "pickle": "pickled objects are neither read nor written: loading a pickle runs what its bytes say",
-}
 _SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
 
 
@@ -60,18 +56,13 @@ def codec_from_numcodecs_config(config: Mapping[str, JSON]) -> Any:
     >>> codec_from_numcodecs_config({"id": "gzip", "level": 3}).to_dict()["configuration"]
     {'level': 3}
     """
-    codec_id = str(config["id"])
-    if codec_id in _REFUSED:
-        raise UnsupportedError(_REFUSED[codec_id])
-    configuration = {name: value for name, value in config.items() if name != "id"}
-    if codec_id == "shuffle":
-        # Of chains of format 3, where absence means the item's size, the default is not numcodecs'.
-        element_nbytes = configuration.get("elementsize", 4)
+    if config["id"] == "pickle":
+        raise UnsupportedError(NO_PICKLES)
+    if config["id"] == "shuffle" and config.get("elementsize") == 0:
         # HDF5's 0 is the item's size, and so is netCDF-C's, which numcodecs takes for no shuffle at all.
-        configuration["elementsize"] = None if element_nbytes == 0 else element_nbytes
-    name = codec_id if codec_id in _SAME_NAME else _PREFIX + codec_id
+        config = {**config, "elementsize": None}
     try:
-        return parse_codec({"name": name, "configuration": configuration} if configuration else {"name": name})
+        return parse_codec(numcodecs_document(config))
     except (MetadataError, UnsupportedError) as error:
         # In format 2 the configuration's members stand beside the codec's name, which is called its id.
         error.at = (error.at or "").removeprefix("/configuration").replace("/name", "/id")

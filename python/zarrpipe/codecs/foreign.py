@@ -25,6 +25,7 @@ from zarrpipe.metadata.extension import parse_extension
 from zarrpipe.spec import ArraySpec
 
 __all__ = [
+    "NO_PICKLES",
     "NumcodecsArrayArray",
     "NumcodecsArrayBytes",
     "NumcodecsBytesBytes",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 PREFIX = "numcodecs."
+
+NO_PICKLES = "pickled objects are neither read nor written: loading a pickle runs what its bytes say"
+"""Why numcodecs' codec `pickle` is refused."""
 
 # zarr-python's codecs.
 
@@ -143,7 +147,7 @@ def from_numcodecs(codec: Any) -> Any:
         It is numcodecs' pickle codec.
     """
     if codec.codec_id == "pickle":
-        raise MetadataError("pickles are neither read nor written: reading one runs what its bytes say")
+        raise MetadataError(NO_PICKLES)
     return _wrapper(codec.codec_id)(codec)
 
 
@@ -315,7 +319,7 @@ class NumcodecsFilters(ArrayBytesCodec):
 
 def _numcodecs_object(config: Mapping[str, JSON]) -> Any:
     if config["id"] == "pickle":
-        raise UnsupportedError("pickles are neither read nor written: reading one runs what its bytes say")
+        raise UnsupportedError(NO_PICKLES)
     try:
         return import_module("numcodecs").get_codec(dict(config))
     except ImportError:

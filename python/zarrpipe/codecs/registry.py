@@ -7,13 +7,15 @@ numcodecs, by its id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from zarrpipe._types import JSON
 from zarrpipe.errors import UnsupportedError
 
-__all__ = ["BUILT_IN", "get_codec_class", "register_codec", "unregister_codec"]
+__all__ = ["BUILT_IN", "get_codec_class", "numcodecs_document", "register_codec", "unregister_codec"]
 
 BUILT_IN: dict[str, tuple[str, str]] = {
     "bytes": ("zarrpipe.codecs.bytes", "BytesCodec"),
@@ -87,6 +89,9 @@ _NOT_OFFERED = dict.fromkeys(
     "it stores items that may be missing, with a data type for which NumPy has no form",
 )
 
+# numcodecs' ids that documents have as they are.
+_NO_PREFIX = frozenset({"vlen-utf8", "vlen-bytes", "vlen-array"})
+
 _registered: dict[str, type[Any]] = {}
 
 
@@ -141,6 +146,23 @@ def get_codec_class(key: str) -> type[Any]:
     if found is not None:
         return _as_class(found)
     raise UnsupportedError(_unknown(key))
+
+
+def numcodecs_document(config: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return a codec's document for its configuration as numcodecs has it, with an ``id``.
+
+    Examples
+    --------
+    >>> numcodecs_document({"id": "zlib", "level": 1})
+    {'name': 'numcodecs.zlib', 'configuration': {'level': 1}}
+    """
+    codec_id = str(config["id"])
+    configuration = {name: value for name, value in config.items() if name != "id"}
+    if codec_id == "shuffle":
+        # In chains of format 3 absence means the item's size.
+        configuration.setdefault("elementsize", 4)
+    name = codec_id if codec_id in _NO_PREFIX else f"numcodecs.{codec_id}"
+    return {"name": name, "configuration": configuration} if configuration else {"name": name}
 
 
 def _as_class(found: Any) -> type[Any]:
