@@ -22,6 +22,7 @@ from zarrpipe.codecs.items import variable_content
 from zarrpipe.dtypes import parse_dtype
 from zarrpipe.errors import CodecError, MetadataError, UnsupportedError
 from zarrpipe.metadata.extension import parse_extension
+from zarrpipe.metadata.json import located
 from zarrpipe.spec import ArraySpec
 
 __all__ = [
@@ -182,11 +183,8 @@ class _Numcodecs(BaseCodec[Any, Any]):
         document = parse_extension(data, what="a codec", ignorable=True)
         codec_id = str(document["name"]).removeprefix(PREFIX)
         configuration = cast("Mapping[str, JSON]", document.get("configuration", {}))
-        try:
-            codec = import_module("numcodecs").get_codec({**configuration, "id": codec_id})
-        except (TypeError, ValueError, KeyError) as error:
-            raise MetadataError(f"numcodecs refuses the configuration: {error}", at="/configuration") from error
-        return cls(codec)
+        with located("/configuration"):
+            return cls(_numcodecs_object({**configuration, "id": codec_id}))
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         raise NotImplementedError(f"the encoded size of {self.name} varies")
