@@ -34,8 +34,10 @@ __all__ = [
     "SupportsGetSync",
     "SupportsSetSync",
     "SupportsSyncStore",
+    "SupportsVersions",
     "SyncByteGetter",
     "SyncByteSetter",
+    "Versioned",
     "set_or_delete",
 ]
 
@@ -425,6 +427,71 @@ def _groups(byte_ranges: Sequence[ByteRequest | None], max_gap: int, max_nbytes:
                 continue
         groups.append(_Group(part, ((index, part),)))
     return groups
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A value, or a part of it, with what tells it from other values of its key.
+
+    Parameters
+    ----------
+    buffer : Buffer
+        The bytes.
+    version : object, optional
+        Equal for the same value, such as an ETag; None where the store told none.
+    nbytes : int, optional
+        The size of the whole value, where the store says it.
+    """
+
+    buffer: Buffer
+    version: object | None = None
+    nbytes: int | None = None
+
+
+@runtime_checkable
+class SupportsVersions(Protocol):
+    """A store that tells the values of a key apart. `Store` does not ask for it; the engine uses it where it is there.
+
+    What is read in several requests is then of one version, and what several writers change is not lost.
+    """
+
+    async def get_versioned(
+        self,
+        key: str,
+        prototype: BufferPrototype,
+        byte_range: ByteRequest | None = None,
+        *,
+        version: object | None = None,
+    ) -> Versioned | None:
+        """Return a value or a part of it, as `Store.get` does, with its version.
+
+        Parameters
+        ----------
+        key : str
+            The key.
+        prototype : BufferPrototype
+            Which class of buffer to answer with.
+        byte_range : ByteRequest, optional
+            Which part; None for all.
+        version : object, optional
+            The version that is asked for; None for any.
+
+        Raises
+        ------
+        ConflictError
+            The key has another version, or no value any more.
+        """
+        ...
+
+    async def set_if_version(self, key: str, value: Buffer, version: object | None) -> None:
+        """Store a value if the key still has a version; with None, if there is no such key.
+
+        Raises
+        ------
+        ConflictError
+            It has another.
+        """
+        ...
 
 
 @runtime_checkable
