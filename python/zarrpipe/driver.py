@@ -20,7 +20,7 @@ from zarrpipe.config import config
 from zarrpipe.errors import CodecError, StoreError
 from zarrpipe.stores.adapter import AsyncAdapter, AsyncStoreAdapter, async_adapter, supports_sync
 from zarrpipe.stores.values import as_memory
-from zarrpipe.stores.zarr import is_zarr_object, zarr_loop
+from zarrpipe.stores.zarr import uses_zarr_loop, zarr_loop
 
 if TYPE_CHECKING:
     from zarrpipe import _core
@@ -362,7 +362,7 @@ def sync(work: Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]], st
     KeyboardInterrupt
         Soon; the coroutine is cancelled, and waited for no longer than 0.2 s.
     """
-    loop = zarr_loop() if store is not None and is_zarr_object(store) else _io_loop()
+    loop = zarr_loop() if store is not None and uses_zarr_loop(store) else _io_loop()
     running = _running_loop()
     if running is not None and running in (loop, _own_loop(store)):
         if not callable(work):

@@ -12,14 +12,32 @@ from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.memory import MemoryStore
 from zarrpipe.stores.parse import make_store, make_store_path
 from zarrpipe.stores.store_path import StorePath
+from zarrpipe.stores.wrappers import (
+    Fault,
+    FaultStore,
+    Injected,
+    LatencyStore,
+    LoggedRequest,
+    LoggingStore,
+    Request,
+    WrapperStore,
+)
 
 __all__ = [
     "AsyncAdapter",
     "AsyncStoreAdapter",
+    "Fault",
+    "FaultStore",
+    "Injected",
+    "LatencyStore",
     "LocalStore",
+    "LoggedRequest",
+    "LoggingStore",
     "MemoryStore",
+    "Request",
     "StoreAdapter",
     "StorePath",
+    "WrapperStore",
     "async_adapter",
     "core_store",
     "make_store",
