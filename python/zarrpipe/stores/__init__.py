@@ -1,4 +1,10 @@
-"""Stores: where keys and their values lie."""
+"""Stores: where keys and their values lie.
+
+Local files and memory are what most programs use; the other stores are imported at first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from zarrpipe.stores.adapter import (
     AsyncAdapter,
@@ -12,16 +18,19 @@ from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.memory import MemoryStore
 from zarrpipe.stores.parse import make_store, make_store_path
 from zarrpipe.stores.store_path import StorePath
-from zarrpipe.stores.wrappers import (
-    Fault,
-    FaultStore,
-    Injected,
-    LatencyStore,
-    LoggedRequest,
-    LoggingStore,
-    Request,
-    WrapperStore,
-)
+
+if TYPE_CHECKING:
+    from zarrpipe.stores.wrappers import (
+        Fault,
+        FaultStore,
+        Injected,
+        LatencyStore,
+        LoggedRequest,
+        LoggingStore,
+        Request,
+        WrapperStore,
+    )
+    from zarrpipe.stores.zip import ZipStore
 
 __all__ = [
     "AsyncAdapter",
@@ -38,9 +47,35 @@ __all__ = [
     "StoreAdapter",
     "StorePath",
     "WrapperStore",
+    "ZipStore",
     "async_adapter",
     "core_store",
     "make_store",
     "make_store_path",
     "supports_sync",
 ]
+
+# Where the others are.
+_LAZY = {
+    "Fault": "wrappers",
+    "FaultStore": "wrappers",
+    "Injected": "wrappers",
+    "LatencyStore": "wrappers",
+    "LoggedRequest": "wrappers",
+    "LoggingStore": "wrappers",
+    "Request": "wrappers",
+    "WrapperStore": "wrappers",
+    "ZipStore": "zip",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

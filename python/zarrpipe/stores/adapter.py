@@ -13,7 +13,6 @@ from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.store_path import StorePath
-from zarrpipe.stores.wrappers import WrapperStore
 from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ _seen: dict[type, list[tuple[weakref.ref[Any], str]]] = {}
 
 def identity_of(store: Any) -> str:
     """Return the name under which the keys of a store are locked: one for equal stores of the same type."""
-    if isinstance(store, WrapperStore):
+    if hasattr(store, "wrapped_store"):
         # The keys are those of the wrapped store, which may be written beside the wrapper.
         return identity_of(store.wrapped_store)
     if is_native(store):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zarrpipe.errors import StoreError
 
-__all__ = ["check_key", "join_keys", "normalize_prefix"]
+__all__ = ["check_key", "is_key", "join_keys", "names_below", "normalize_prefix"]
 
 
 def check_key(key: str) -> str:
@@ -19,9 +21,14 @@ def check_key(key: str) -> str:
     """
     if not isinstance(key, str):
         raise TypeError(f"a key is a string, not {type(key).__name__}")
-    if "\0" in key or "\\" in key or any(part in ("", ".", "..") for part in key.split("/")):
+    if not is_key(key):
         raise StoreError("this cannot be a key", key=key)
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether a string can be a key."""
+    return not ("\0" in text or "\\" in text or any(part in ("", ".", "..") for part in text.split("/")))
 
 
 def normalize_prefix(prefix: str) -> str:
@@ -45,3 +52,16 @@ def join_keys(*parts: str) -> str:
     'a/c/0'
     """
     return "/".join(part for part in parts if part)
+
+
+def names_below(keys: Iterable[str], prefix: str) -> list[str]:
+    """Return the names right below a prefix, of some keys.
+
+    Examples
+    --------
+    >>> names_below(["a/zarr.json", "a/c/0", "a/c/1", "ab"], "a/")
+    ['zarr.json', 'c']
+    """
+    above = prefix.rstrip("/")
+    start = above + "/" if above else ""
+    return list(dict.fromkeys(key[len(start) :].partition("/")[0] for key in keys if key.startswith(start)))

@@ -8,7 +8,7 @@ from typing import Any, Self
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
 from zarrpipe.abc.store import ByteRequest, Store
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.stores.keys import check_key
+from zarrpipe.stores.keys import check_key, names_below
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import as_memory, check_value
 
@@ -122,7 +122,5 @@ class MemoryStore(Store):
                 yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        start = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
-        names = (key.removeprefix(start).split("/")[0] for key in list(self._store_dict) if key.startswith(start))
-        for name in dict.fromkeys(names):
+        for name in names_below(list(self._store_dict), prefix):
             yield name
