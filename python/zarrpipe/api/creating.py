@@ -116,7 +116,7 @@ def create_array(
     dimension_names : iterable of str or None, optional
         One for each axis.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     overwrite : bool
         Whether a node that is there is deleted first, with all that is below it.
     config : ArrayConfig or mapping, optional
@@ -238,7 +238,7 @@ def create_group(
     attributes : mapping, optional
         Any JSON.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
 
     Raises
     ------

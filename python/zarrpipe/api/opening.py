@@ -64,7 +64,7 @@ def open_array(
     path : str
         The path in the store.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     config : ArrayConfig or mapping, optional
         How the array is read and written.
     mode : {"r", "r+", "a", "w", "w-"}, optional
@@ -182,7 +182,7 @@ def open_group(
     path : str, optional
         The path in the store.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     zarr_format : {3, 2, "n5"}, optional
         The format. By default what is there: v3 is looked for first, then v2, then N5, which is only read; and 3 where
         something is created.
@@ -282,7 +282,7 @@ def open(  # noqa: A001 - zarr-python's name
     path : str, optional
         The path in the store.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     config : ArrayConfig or mapping, optional
         How an array is read and written.
     **options

@@ -31,14 +31,18 @@ def resolve_place(
     ------
     MetadataError
         No node may have that path.
+    NodeNotFoundError
+        The store is a zip file that is not there, and the mode does not create.
+    UnsupportedError
+        The store is a URL that needs an extra, which the message names.
+    TypeError
+        It is not a store, or takes no `storage_options`.
     ReadOnlyError
         The mode writes, and the store does not.
     """
-    if storage_options:
-        raise UnsupportedError("storage_options are for URLs, which are not implemented yet: pass a store object")
     if mode is not None and mode not in _MODES:
         raise ValueError(f"the mode is one of {', '.join(_MODES)}, not {mode!r}")
-    place = make_store_path(store, normalize_path(path), mode)
+    place = make_store_path(store, normalize_path(path), mode, storage_options)
     if mode == "r" and not place.read_only:
         return StorePath(place.store.with_read_only(True), place.path)
     if mode not in (None, "r") and place.read_only:

@@ -62,7 +62,7 @@ def save_array(
     path : str, optional
         The path in the store.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     **kwargs
         See `create`.
 
@@ -113,7 +113,7 @@ def save_group(
     path : str, optional
         The group's path in the store.
     storage_options : mapping, optional
-        Not implemented.
+        For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     **kwargs : numpy.ndarray
         Arrays with their names.
 

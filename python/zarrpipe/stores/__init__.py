@@ -15,11 +15,13 @@ from zarrpipe.stores.adapter import (
     supports_sync,
 )
 from zarrpipe.stores.local import LocalStore
-from zarrpipe.stores.memory import MemoryStore
-from zarrpipe.stores.parse import make_store, make_store_path
+from zarrpipe.stores.memory import ManagedMemoryStore, MemoryStore
+from zarrpipe.stores.parse import is_url, make_store, make_store_path
 from zarrpipe.stores.store_path import StorePath
 
 if TYPE_CHECKING:
+    from zarrpipe.stores.fsspec import FsspecStore
+    from zarrpipe.stores.mapping import MappingStore
     from zarrpipe.stores.wrappers import (
         Fault,
         FaultStore,
@@ -37,11 +39,14 @@ __all__ = [
     "AsyncStoreAdapter",
     "Fault",
     "FaultStore",
+    "FsspecStore",
     "Injected",
     "LatencyStore",
     "LocalStore",
     "LoggedRequest",
     "LoggingStore",
+    "ManagedMemoryStore",
+    "MappingStore",
     "MemoryStore",
     "Request",
     "StoreAdapter",
@@ -50,6 +55,7 @@ __all__ = [
     "ZipStore",
     "async_adapter",
     "core_store",
+    "is_url",
     "make_store",
     "make_store_path",
     "supports_sync",
@@ -59,10 +65,12 @@ __all__ = [
 _LAZY = {
     "Fault": "wrappers",
     "FaultStore": "wrappers",
+    "FsspecStore": "fsspec",
     "Injected": "wrappers",
     "LatencyStore": "wrappers",
     "LoggedRequest": "wrappers",
     "LoggingStore": "wrappers",
+    "MappingStore": "mapping",
     "Request": "wrappers",
     "WrapperStore": "wrappers",
     "ZipStore": "zip",

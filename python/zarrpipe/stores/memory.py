@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, MutableMapping
+from functools import partial
 from typing import Any, Self
 
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
@@ -12,7 +13,7 @@ from zarrpipe.stores.keys import check_key, names_below
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import as_memory, check_value
 
-__all__ = ["MemoryStore"]
+__all__ = ["ManagedMemoryStore", "MemoryStore"]
 
 
 class MemoryStore(Store):
@@ -65,8 +66,10 @@ class MemoryStore(Store):
     ) -> Buffer | None:
         """`get`, without an event loop."""
         value = self._store_dict.get(check_key(key))
-        if value is None:
-            return None
+        return None if value is None else self._part(value, prototype, byte_range)
+
+    @staticmethod
+    def _part(value: Any, prototype: BufferPrototype | None, byte_range: ByteRequest | None) -> Buffer:
         data = as_memory(value)
         return (prototype or default_buffer_prototype()).buffer.from_bytes(data[slice_of(byte_range, len(data))])
 
@@ -110,17 +113,62 @@ class MemoryStore(Store):
     async def exists(self, key: str) -> bool:
         return check_key(key) in self._store_dict
 
-    # Copies of the keys: others may write while a listing goes on.
+    def _keys(self) -> Iterable[str]:
+        # A copy: others may write while a listing goes on.
+        return list(self._store_dict)
 
     async def list(self) -> AsyncIterator[str]:
-        for key in list(self._store_dict):
+        for key in self._keys():
             yield key
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        for key in list(self._store_dict):
+        for key in self._keys():
             if key.startswith(prefix):
                 yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        for name in names_below(list(self._store_dict), prefix):
+        for name in names_below(self._keys(), prefix):
             yield name
+
+
+# The stores that have a name. They stay until the process ends: a URL is all that their users hold.
+_named: dict[str, dict[str, Any]] = {}
+
+
+class ManagedMemoryStore(MemoryStore):
+    """Keys and values in memory, under a name: ``memory://name``.
+
+    Stores of one name have the same keys, in one process. They are kept until it ends; `clear` frees what they hold.
+
+    Parameters
+    ----------
+    name : str
+        The name, without a slash.
+    read_only : bool
+        Whether writes and deletes are refused.
+
+    Examples
+    --------
+    >>> import zarrpipe
+    >>> zarrpipe.create_array("memory://example/a", shape=(4,), dtype="uint8")[:] = 7
+    >>> zarrpipe.open_group("memory://example", mode="r")["a"][:].tolist()
+    [7, 7, 7, 7]
+    """
+
+    def __init__(self, name: str, *, read_only: bool = False) -> None:
+        if not name or "/" in name:
+            raise ValueError(f"the name of a store in memory has no slash and is not empty, got {name!r}")
+        super().__init__(_named.setdefault(name, {}), read_only=read_only)
+        self.name = name
+
+    def with_read_only(self, read_only: bool = False) -> Self:
+        return type(self)(self.name, read_only=read_only)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.name, read_only=self.read_only), ()
+
+    def __str__(self) -> str:
+        return f"memory://{self.name}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}{', read_only=True' if self.read_only else ''})"
