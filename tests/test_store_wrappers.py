@@ -16,6 +16,7 @@ import pytest
 import zarr.storage
 
 import zarrpipe
+from store_contract import StoreContract
 from zarrpipe.abc.store import RangeByteRequest, Store, SuffixByteRequest, Versioned
 from zarrpipe.buffer import Buffer, default_buffer_prototype
 from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError
@@ -55,6 +56,20 @@ class VersionedStore(MemoryStore):
         if (None if whole is None else whole.to_bytes()) != version:
             raise ConflictError("changed")
         self.set_sync(key, value)
+
+
+class TestWrappers(StoreContract):
+    @pytest.fixture(params=["plain", "logging", "latency", "fault", "of a wrapper"])
+    def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+        local = LocalStore(tmp_path / "root")
+        made: dict[str, Any] = {
+            "plain": lambda: WrapperStore(local),
+            "logging": lambda: LoggingStore(local),
+            "latency": lambda: LatencyStore(local, get_latency=1e-4, set_latency=1e-4),
+            "fault": lambda: FaultStore(local, [Fault(action="raise", keys="never")]),
+            "of a wrapper": lambda: LoggingStore(LatencyStore(local, sync=True)),
+        }
+        return made[request.param]()
 
 
 # What is there

@@ -15,6 +15,7 @@ import pytest
 import zarr.storage
 from zarr.core.buffer.core import default_buffer_prototype as zarr_prototype
 
+from store_contract import StoreContract, buffer, collect
 from zarrpipe.abc.store import (
     ByteGetter,
     ByteSetter,
@@ -22,11 +23,10 @@ from zarrpipe.abc.store import (
     RangeByteRequest,
     Store,
     SuffixByteRequest,
-    SupportsSyncStore,
 )
 from zarrpipe.buffer import Buffer, default_buffer_prototype
 from zarrpipe.config import config
-from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
+from zarrpipe.errors import NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
 from zarrpipe.stores import (
     AsyncStoreAdapter,
     LocalStore,
@@ -53,94 +53,21 @@ RANGES = [
 ]
 
 
-def buffer(data: bytes) -> Buffer:
-    return Buffer.from_bytes(data)
-
-
 @pytest.fixture(params=["local", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return LocalStore(tmp_path / "root") if request.param == "local" else MemoryStore()
 
 
-async def collect(names: Any) -> list[str]:
-    return sorted([name async for name in names])
+class TestBoth(StoreContract):
+    """Files and memory."""
 
+    @pytest.fixture
+    def store(self, store: Any) -> Any:
+        return store
 
-async def test_get_set_delete(store: Any) -> None:
-    assert isinstance(store, SupportsSyncStore)
-    assert await store.get("a/b", PROTOTYPE) is None
-    assert store.get_sync("a/b") is None
-    await store.set("a/b", buffer(b"0123456789"))
-    for byte_range, expected in RANGES:
-        for found in (
-            await store.get("a/b", PROTOTYPE, byte_range),
-            store.get_sync("a/b", prototype=PROTOTYPE, byte_range=byte_range),
-        ):
-            assert found is not None
-            assert found.to_bytes() == expected, byte_range
-    parts = await store.get_partial_values(PROTOTYPE, [("a/b", RANGES[1][0]), ("x", None), ("a/b", RANGES[6][0])])
-    assert [part if part is None else part.to_bytes() for part in parts] == [b"234", None, b"789"]
-    await store.set("a/b", buffer(b"new"))
-    assert store.get_sync("a/b").to_bytes() == b"new"
-    assert await store.getsize("a/b") == 3
-    assert await store.exists("a/b")
-    assert not await store.exists("a")
-    await store.delete("a/b")
-    await store.delete("a/b")
-    assert await store.get("a/b", PROTOTYPE) is None
-    store.set_sync("empty", buffer(b""))
-    assert store.get_sync("empty").to_bytes() == b""
-
-
-async def test_get_ranges(store: Any) -> None:
-    store.set_sync("k", buffer(b"0123456789"))
-    ranges = [RangeByteRequest(0, 2), RangeByteRequest(4, 6), SuffixByteRequest(1)]
-    found = {i: part.to_bytes() for i, part in store.get_ranges_sync("k", ranges, prototype=PROTOTYPE)}
-    assert found == {0: b"01", 1: b"45", 2: b"9"}
-
-
-async def test_set_if_not_exists(store: Any) -> None:
-    await store.set_if_not_exists("a", buffer(b"1"))
-    await store.set_if_not_exists("a", buffer(b"2"))
-    assert store.get_sync("a").to_bytes() == b"1"
-    assert await collect(store.list()) == ["a"]
-
-
-async def test_listing(store: Any) -> None:
-    keys = ["a/c/0/0", "a/c/0/1", "a/zarr.json", "ab/zarr.json", "zarr.json"]
-    for key in keys:
-        store.set_sync(key, buffer(b"x"))
-    assert await collect(store.list()) == keys
-    assert await collect(store.list_prefix("a/")) == keys[:3]
-    assert await collect(store.list_prefix("a")) == keys[:4]
-    assert await collect(store.list_prefix("a/c/0/1")) == ["a/c/0/1"]
-    assert await collect(store.list_prefix("none/")) == []
-    assert await collect(store.list_dir("")) == ["a", "ab", "zarr.json"]
-    assert await collect(store.list_dir("a")) == ["c", "zarr.json"]
-    assert await collect(store.list_dir("a/c/")) == ["0"]
-    assert await collect(store.list_dir("none")) == []
-    assert not await store.is_empty("a")
-    assert await store.is_empty("b")
-    assert await store.getsize_prefix("a") == 3
-    await store.delete_dir("a")
-    assert await collect(store.list()) == keys[3:]
-    await store.clear()
-    assert await collect(store.list()) == []
-
-
-@pytest.mark.parametrize("key", ["", "/", "../x", "a/../../x", "a//b", "/etc/passwd", "a/.", "a\0b", "a\\b", "a/"])
-async def test_keys_stay_inside(store: Any, key: str) -> None:
-    for call in (
-        lambda: store.get_sync(key),
-        lambda: store.set_sync(key, buffer(b"x")),
-        lambda: store.delete_sync(key),
-    ):
-        with pytest.raises(StoreError):
-            call()
-    for coroutine in (store.get(key, PROTOTYPE), store.set(key, buffer(b"x")), store.delete(key), store.exists(key)):
-        with pytest.raises(StoreError):
-            await coroutine
-    assert await collect(store.list()) == []
+    def reopened(self, store: Any) -> Any:
+        # A pickled store in memory is a copy.
+        return super().reopened(store) if isinstance(store, LocalStore) else MemoryStore(store._store_dict)
 
 
 async def test_prefixes_stay_inside(tmp_path: Path) -> None:
@@ -153,28 +80,6 @@ async def test_prefixes_stay_inside(tmp_path: Path) -> None:
         with pytest.raises(StoreError):
             await collect(store.list_dir(prefix))
     assert (tmp_path / "outside").exists()
-
-
-async def test_read_only(store: Any) -> None:
-    store.set_sync("a", buffer(b"x"))
-    closed = store.with_read_only(True)
-    assert closed.read_only
-    assert closed == store
-    assert closed.get_sync("a").to_bytes() == b"x"
-    for call in (lambda: closed.set_sync("a", buffer(b"y")), lambda: closed.delete_sync("a")):
-        with pytest.raises(ReadOnlyError):
-            call()
-    for coroutine in (closed.clear(), closed.delete_dir("a"), closed.set_if_not_exists("b", buffer(b"y"))):
-        with pytest.raises(ReadOnlyError):
-            await coroutine
-    assert closed.with_read_only(False).read_only is False
-
-
-async def test_values_are_buffers(store: Any) -> None:
-    with pytest.raises(TypeError):
-        await store.set("a", b"bytes")
-    with pytest.raises(TypeError):
-        store.set_sync("a", "text")
 
 
 def test_memory_keeps_its_own_bytes() -> None:
@@ -374,12 +279,6 @@ def test_make_store(tmp_path: Path) -> None:
     assert (place.store, place.path) == (store, "a/b/c")
     with pytest.raises(TypeError):
         make_store(3)
-
-
-@pytest.mark.parametrize(("url", "extra"), [("s3://b/k", "remote"), ("https://x/y", "remote"), ("sftp://x", "fsspec")])
-def test_urls_name_their_extra(url: str, extra: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"zarrpipe\[{extra}\]"):
-        make_store(url)
 
 
 # As the engine takes them

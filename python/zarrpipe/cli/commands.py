@@ -20,6 +20,7 @@ import zarrpipe
 from zarrpipe.cli.chains import parse_chain
 from zarrpipe.cli.create import Layout, import_source
 from zarrpipe.cli.describe import describe, describe_array, describe_tree
+from zarrpipe.cli.places import LocalPlace, Options, Place, PlaceType, storage_options
 from zarrpipe.cli.sources import MemberSource, RawSource, Source, ZarrSource, npy_source
 from zarrpipe.cli.targets import export
 from zarrpipe.cli.terminal import bar, format_fields, format_nbytes
@@ -128,8 +129,8 @@ def app() -> None:
 
 
 @app.command("import")
-@click.argument("source", metavar="IN", type=click.Path(exists=True, path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=PlaceType())
+@click.argument("target", metavar="OUT", type=LocalPlace())
 @click.option(
     "--chunks", metavar="N,N,...", callback=_extent, help="Shape of a chunk (with --shards: of an inner one)."
 )
@@ -138,10 +139,11 @@ def app() -> None:
 @click.option("--dtype", callback=_dtype, help="Raw binary: type of an item, as NumPy writes it (<u2).")
 @click.option("--shape", metavar="N,N,...", callback=_extent, help="Raw binary: shape of the array.")
 @click.option("--member", help=".npz: which of its arrays.")
+@storage_options
 @_overwrite
 @_as_json
 def import_(
-    source: Path,
+    source: Place,
     target: Path,
     chunks: tuple[int, ...] | None,
     shards: tuple[int, ...] | None,
@@ -149,6 +151,7 @@ def import_(
     dtype: np.dtype[Any] | None,
     shape: tuple[int, ...] | None,
     member: str | None,
+    storage_options: Options,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -158,7 +161,7 @@ def import_(
     copied slab by slab, so that memory stays bounded, and OUT appears when it is complete.
     """
     began = time.perf_counter()
-    opened = _open_source(source, dtype, shape, member)
+    opened = _open_source(source, storage_options, dtype, shape, member)
     with opened if isinstance(opened, MemberSource) else nullcontext():
         for name, extent in (("--chunks", chunks), ("--shards", shards)):
             if extent is not None and len(extent) != len(opened.shape):
@@ -177,18 +180,21 @@ def import_(
 
 
 @app.command("export")
-@click.argument("source", metavar="IN", type=click.Path(exists=True, path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=PlaceType())
+@click.argument("target", metavar="OUT", type=LocalPlace())
 @click.option("--format", "kind", type=click.Choice(["npy", "raw"]), help="By default, what OUT's name ends in.")
+@storage_options
 @_overwrite
 @_as_json
-def export_(source: Path, target: Path, kind: str | None, overwrite: bool, as_json: bool) -> None:
+def export_(
+    source: Place, target: Path, kind: str | None, storage_options: Options, overwrite: bool, as_json: bool
+) -> None:
     """Copy the Zarr array IN into the file OUT: .npy, or raw binary (.raw, .bin)."""
     if kind is None:
         kind = {".npy": "npy", ".raw": "raw", ".bin": "raw"}.get(target.suffix.lower())
     if kind is None:
         raise click.UsageError(f"cannot tell the format of {target}: name it .npy, .raw or .bin, or give --format")
-    array = _open_array(source)
+    array = _open_array(source, storage_options)
     nbytes = export(array, target, header=kind == "npy", overwrite=overwrite, progress=bar("exporting"))
     if as_json:
         facts = {"path": str(target), "format": kind, "nbytes": nbytes}
@@ -198,11 +204,12 @@ def export_(source: Path, target: Path, kind: str | None, overwrite: bool, as_js
 
 
 @app.command("info")
-@click.argument("path", metavar="PATH", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", metavar="PATH", type=PlaceType())
+@storage_options
 @_as_json
-def info(path: Path, as_json: bool) -> None:
+def info(path: Place, storage_options: Options, as_json: bool) -> None:
     """Say what the array or group at PATH is, and how much it takes."""
-    facts = describe(zarrpipe.open(path, mode="r"))
+    facts = describe(zarrpipe.open(path, mode="r", storage_options=storage_options))
     if as_json:
         _print_json(facts)
     else:
@@ -210,26 +217,35 @@ def info(path: Path, as_json: bool) -> None:
 
 
 @app.command("tree")
-@click.argument("path", metavar="PATH", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", metavar="PATH", type=PlaceType())
+@storage_options
 @_as_json
-def tree(path: Path, as_json: bool) -> None:
+def tree(path: Place, storage_options: Options, as_json: bool) -> None:
     """List the groups and arrays under PATH."""
-    group = zarrpipe.open_group(path, mode="r")
+    group = zarrpipe.open_group(path, mode="r", storage_options=storage_options)
     if as_json:
         _print_json(describe_tree(group))
     else:
         click.echo(str(group.tree()))
 
 
-def _open_source(path: Path, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None, member: str | None) -> Source:
+def _open_source(
+    path: Place,
+    options: Options,
+    dtype: np.dtype[Any] | None,
+    shape: tuple[int, ...] | None,
+    member: str | None,
+) -> Source:
+    if isinstance(path, str):
+        return ZarrSource(_open_array(path, options))
     suffix = path.suffix.lower()
     is_raw = dtype is not None or shape is not None
     if member is not None and suffix != ".npz":
         raise click.UsageError("--member is for .npz files")
     if is_raw and (path.is_dir() or suffix in {".npy", ".npz"}):
         raise click.UsageError(f"--dtype and --shape are for raw binary; {path} says itself what it holds")
-    if path.is_dir():
-        return ZarrSource(_open_array(path))
+    if path.is_dir() or (suffix == ".zip" and not is_raw):
+        return ZarrSource(_open_array(path, options))
     if suffix == ".npy":
         return npy_source(path)
     if suffix == ".npz":
@@ -241,8 +257,8 @@ def _open_source(path: Path, dtype: np.dtype[Any] | None, shape: tuple[int, ...]
     return RawSource(path, dtype, shape)
 
 
-def _open_array(path: Path) -> Array:
-    return zarrpipe.open_array(path, mode="r")
+def _open_array(path: Place, options: Options) -> Array:
+    return zarrpipe.open_array(path, mode="r", storage_options=options)
 
 
 def _usage(parse: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -105,6 +105,6 @@ class MappingStore(MemoryStore):
         return bool(self._asked(check_key(key), lambda: key in self._store_dict))
 
     def _keys(self) -> Iterable[str]:
-        found = self._asked(None, lambda: list(self._store_dict)) or ()
+        found: Iterable[Any] = self._asked(None, lambda: list(self._store_dict)) or ()
         # A mapping may hold other things too.
-        return [key for key in found if is_key(str(key))]
+        return [key for key in found if isinstance(key, str) and is_key(key)]
