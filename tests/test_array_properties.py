@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import zarrpipe
+from every_store import new_store
 from zarrpipe.stores import MemoryStore
 
 DTYPES = [
@@ -20,12 +21,6 @@ DTYPES = [
     *("f2", "f4", "f8", "c8", "c16"),
     *(">i2", ">f8", ">c8"),
 ]
-
-
-class AwaitedStore(MemoryStore):
-    """A store that must be awaited."""
-
-    _supports_sync_io = False
 
 
 @dataclass
@@ -87,7 +82,7 @@ def cases(draw: st.DrawFn) -> Case:
     native = dtype.newbyteorder("=")
     fill = draw(npst.from_dtype(native))
     array = zarrpipe.create_array(
-        draw(st.sampled_from([MemoryStore, AwaitedStore]))(),
+        new_store(draw),
         shape=shape,
         chunks=chunk,
         dtype=dtype,

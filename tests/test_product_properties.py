@@ -17,16 +17,11 @@ from hypothesis.extra import numpy as npst
 import product
 import product_v2
 import zarrpipe
+from every_store import is_forced, new_store
 from zarrpipe.metadata import RectilinearChunkGrid
-from zarrpipe.stores import LocalStore, MemoryStore
+from zarrpipe.stores import LocalStore
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-class AwaitedStore(MemoryStore):
-    """A store that must be awaited."""
-
-    _supports_sync_io = False
 
 
 @dataclass
@@ -46,7 +41,7 @@ def drawn_case(draw: st.DrawFn | Any, folder: str) -> Case:
     grid = draw(product.grids(shape))
     codecs = product.chain(draw, product.Place(data_type, grid.unit, grid.regular))
     fill = product.random_items(data_type, (1,), draw(seeds))
-    store = draw(st.sampled_from([MemoryStore(), AwaitedStore(), LocalStore(folder)]))
+    store = LocalStore(folder) if draw(st.integers(0, 2)) == 0 and not is_forced() else new_store(draw)
     note(f"{shape} {grid} {data_type} {codecs} {fill.tobytes()!r}")
     array = zarrpipe.create_array(
         store,
@@ -68,7 +63,7 @@ def drawn_case_of_format_2(draw: st.DrawFn | Any, folder: str) -> Case:
     grid = draw(product.grids(shape).filter(lambda grid: grid.regular))
     options = draw(product_v2.codecs(dtype))
     fill_value = draw(product_v2.fill_values(native, draw(seeds)))
-    store = draw(st.sampled_from([MemoryStore(), AwaitedStore(), LocalStore(folder)]))
+    store = LocalStore(folder) if draw(st.integers(0, 2)) == 0 and not is_forced() else new_store(draw)
     note(f"{shape} {grid} {dtype} {options} {fill_value!r}")
     array = zarrpipe.create_array(
         store,

@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import zarrpipe
-from zarrpipe.stores import MemoryStore
-
-
-class AwaitedStore(MemoryStore):
-    """A store that must be awaited."""
-
-    _supports_sync_io = False
+from every_store import new_store
 
 
 @st.composite
@@ -43,7 +37,7 @@ def arrays(draw: st.DrawFn) -> tuple[zarrpipe.Array, np.ndarray]:
         }
         last = [{"name": "sharding_indexed", "configuration": configuration}]
     array = zarrpipe.create_array(
-        draw(st.sampled_from([MemoryStore, AwaitedStore]))(),
+        new_store(draw),
         shape=shape,
         chunks=chunks,
         dtype=dtype,

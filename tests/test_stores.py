@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
+import importlib
 import multiprocessing
 import os
 import pickle
+import pkgutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ import pytest
 import zarr.storage
 from zarr.core.buffer.core import default_buffer_prototype as zarr_prototype
 
+import zarrpipe.stores
 from store_contract import StoreContract, buffer, collect
 from zarrpipe.abc.store import (
     ByteGetter,
@@ -364,3 +370,28 @@ def test_arrays_in_zarrs_stores(kind: str, tmp_path: Path) -> None:
     theirs: Any = zarr.open_array(store, mode="r+")
     np.testing.assert_array_equal(theirs[...], items)
     store.close()
+
+
+# What the documentation shows
+
+
+@pytest.mark.parametrize(
+    "module", [item.name for item in pkgutil.walk_packages(zarrpipe.stores.__path__, "zarrpipe.stores.")]
+)
+def test_examples(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.failed == 0
+
+
+def test_every_name_is_there() -> None:
+    assert all(getattr(zarrpipe.stores, name) is not None for name in zarrpipe.stores.__all__)
+    assert set(zarrpipe.stores.__all__) <= set(dir(zarrpipe.stores))
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = zarrpipe.stores.Nothing
+    # The others are imported when they are used.
+    script = (
+        "import sys, zarrpipe.stores; print([n for n in ('zipfile', 'fsspec', 'logging.handlers') if n in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout == "set()\n"

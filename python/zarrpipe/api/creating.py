@@ -75,8 +75,8 @@ def create_array(
 
     Parameters
     ----------
-    store : str, Path, Store, StorePath or dict
-        Where: a path, a store object, or a dictionary for memory.
+    store : str, Path, Store, StorePath or mapping
+        Where: a path or a URL, a store object, or a dictionary for memory: see `zarrpipe.stores.make_store`.
     name : str, optional
         The path in the store; groups on the way are created. By default the root.
     shape : int or iterable of int
@@ -227,8 +227,8 @@ def create_group(
 
     Parameters
     ----------
-    store : str, Path, Store, StorePath or dict
-        Where: a path, a store object, or a dictionary for memory.
+    store : str, Path, Store, StorePath or mapping
+        Where: a path or a URL, a store object, or a dictionary for memory: see `zarrpipe.stores.make_store`.
     path : str, optional
         The path in the store; groups on the way are created. By default the root.
     zarr_format : {3, 2}, optional

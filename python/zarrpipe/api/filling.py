@@ -135,8 +135,8 @@ def create(
         By default float64.
     fill_value : scalar, optional
         What items that were never written read as. By default zero.
-    store : str, Path, Store or dict, optional
-        Where; by default in memory.
+    store : str, Path, Store, StorePath or mapping, optional
+        Where: see `zarrpipe.stores.make_store`; by default in memory.
     overwrite : bool
         Whether a node that is there is deleted first.
     path : str, optional

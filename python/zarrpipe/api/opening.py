@@ -56,8 +56,8 @@ def open_array(
 
     Parameters
     ----------
-    store : str, Path, Store, StorePath or dict
-        Where: a path, a store object, or a dictionary for memory.
+    store : str, Path, Store, StorePath or mapping
+        Where: a path or a URL, a store object, or a dictionary for memory: see `zarrpipe.stores.make_store`.
     zarr_format : {3, 2, "n5"}, optional
         The format. By default what is there: v3 is looked for first, then v2, then N5, which is only read; and 3 where
         something is created.
@@ -174,8 +174,8 @@ def open_group(
 
     Parameters
     ----------
-    store : str, Path, Store, StorePath or dict
-        Where: a path, a store object, or a dictionary for memory.
+    store : str, Path, Store, StorePath or mapping
+        Where: a path or a URL, a store object, or a dictionary for memory: see `zarrpipe.stores.make_store`.
     mode : {"r", "r+", "a", "w", "w-"}
         Read only; read and write; the same, and created where there is none; created in place of what is there; created
         where there is nothing.
@@ -272,8 +272,8 @@ def open(  # noqa: A001 - zarr-python's name
 
     Parameters
     ----------
-    store : str, Path, Store, StorePath or dict
-        Where: a path, a store object, or a dictionary for memory.
+    store : str, Path, Store, StorePath or mapping
+        Where: a path or a URL, a store object, or a dictionary for memory: see `zarrpipe.stores.make_store`.
     mode : {"r", "r+", "a", "w", "w-"}, optional
         See `open_array`. By default "r" for a store object that is read-only, else "a".
     zarr_format : {3, 2, "n5"}, optional

@@ -53,8 +53,8 @@ def save_array(
 
     Parameters
     ----------
-    store : str, Path, Store or dict
-        Where.
+    store : str, Path, Store, StorePath or mapping
+        Where: see `zarrpipe.stores.make_store`.
     arr : numpy.ndarray
         What.
     zarr_format : {3, 2}, optional
@@ -104,8 +104,8 @@ def save_group(
 
     Parameters
     ----------
-    store : str, Path, Store or dict
-        Where.
+    store : str, Path, Store, StorePath or mapping
+        Where: see `zarrpipe.stores.make_store`.
     *args : numpy.ndarray
         Arrays that get the names arr_0, arr_1 and so on.
     zarr_format : {3, 2}, optional
@@ -181,8 +181,8 @@ def load(store: Any, path: str | None = None, zarr_format: StoredFormat | None =
 
     Parameters
     ----------
-    store : str, Path, Store or dict
-        Where.
+    store : str, Path, Store, StorePath or mapping
+        Where: see `zarrpipe.stores.make_store`.
     path : str, optional
         The path in the store.
     zarr_format : {3, 2, "n5"}, optional

@@ -63,7 +63,8 @@ class ArrayChunks(ArrayFacts):
             self.path,
             (encoding.name, encoding.separator),
             self.dtype,
-            write_empty_chunks=config.write_empty_chunks,
+            # What cannot be deleted is written: else what was there before would come back.
+            write_empty_chunks=config.write_empty_chunks or not getattr(self.store, "supports_deletes", True),
             read_missing_chunks=config.read_missing_chunks,
             order=self.order,
         )
