@@ -342,7 +342,7 @@ def server() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.values, server.requests, server.ranges, server.status, server.cut = {}, [], True, None, False
     server.url = f"http://127.0.0.1:{server.server_port}/data"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
@@ -423,3 +423,60 @@ def test_mappings_and_upaths_are_stores(root: str, tmp_path: Path) -> None:
     local = make_store(UPath(tmp_path / "x"))
     assert type(local) is zarrpipe.stores.LocalStore
     assert type(make_store(UPath(tmp_path / "x.zip"))) is zarrpipe.stores.ZipStore
+
+
+# S3
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_options(s3: str) -> dict[str, Any]:
+    return {"key": "k", "secret": "s", "endpoint_url": s3}
+
+
+class TestS3(StoreContract):
+    @pytest.fixture
+    def store(self, s3_options: dict[str, Any]) -> Any:
+        bucket = uuid4().hex
+        fsspec.filesystem("s3", **s3_options).mkdir(bucket)
+        return FsspecStore.from_url(f"s3://{bucket}/inner/data.zarr", storage_options=s3_options)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_arrays_on_s3(s3_options: dict[str, Any], asynchronous: bool) -> None:
+    bucket = uuid4().hex
+    fsspec.filesystem("s3", **s3_options).mkdir(bucket)
+    fs = fsspec.filesystem("s3", asynchronous=asynchronous, **s3_options)
+    store = LoggingStore(FsspecStore(fs, path=f"{bucket}/a"))
+    data = np.arange(64, dtype="int32").reshape(8, 8)
+    array = zarrpipe.create_array(store, data=data, shards=(4, 4), chunks=(2, 2))
+    assert np.array_equal(array[:], data)
+
+    async def read() -> Any:
+        return await array.read_async((slice(1, 3), 5))
+
+    assert np.array_equal(asyncio.run(read()), data[1:3, 5])
+    array.resize((4, 8))
+    assert sorted(fsspec.filesystem("s3", **s3_options).find(bucket)) == [
+        f"{bucket}/a/c/0/0",
+        f"{bucket}/a/c/0/1",
+        f"{bucket}/a/zarr.json",
+    ]
+
+
+async def test_a_bucket_that_is_not_there_is_not_made(s3_options: dict[str, Any]) -> None:
+    bucket = uuid4().hex
+    store = FsspecStore.from_url(f"s3://{bucket}/a", storage_options=s3_options)
+    with pytest.raises(StoreError, match="to store it in"):
+        await store.set("zarr.json", buffer(b"{}"))
+    assert not await asyncio.to_thread(fsspec.filesystem("s3", **s3_options).exists, bucket)

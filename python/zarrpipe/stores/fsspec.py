@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
 from zarrpipe.abc.metadata import concurrent_map
-from zarrpipe.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarrpipe.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.errors import NodeNotFoundError, StoreError, UnsupportedError
+from zarrpipe.stores.fsspec_requests import (
+    http_part,
+    is_async,
+    is_http,
+    is_not_satisfiable,
+    knows_no_ranges,
+    limits,
+    on_loop_of,
+    status_of,
+    thread_pool,
+    usable,
+)
 from zarrpipe.stores.keys import check_key, is_key, join_keys, normalize_prefix
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import check_value
@@ -27,7 +37,6 @@ ALLOWED_EXCEPTIONS: tuple[type[Exception], ...] = (FileNotFoundError,)
 """What a file system raises where there is no such key."""
 
 _CONCURRENCY = 64
-_NOT_SATISFIABLE = 416
 _GONE = (404, 410)
 
 
@@ -172,15 +181,15 @@ class FsspecStore(Store):
     def _filesystem(self) -> Any:
         """Return the file system to ask: one that is not bound to a loop of the user's, nor to a parent process."""
         if self._used is None or getattr(self._used, "_pid", None) != os.getpid():
-            self._used = _usable(self.fs)
+            self._used = usable(self.fs)
         return self._used
 
     async def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
         fs = self._filesystem()
-        if not _is_async(fs):
+        if not is_async(fs):
             call = partial(getattr(fs, method), *args, **kwargs)
-            return await asyncio.get_running_loop().run_in_executor(_thread_pool(), call)
-        return await _on_loop_of(fs, getattr(fs, "_" + method)(*args, **kwargs))
+            return await asyncio.get_running_loop().run_in_executor(thread_pool(), call)
+        return await on_loop_of(fs, getattr(fs, "_" + method)(*args, **kwargs))
 
     async def _found(self, key: str | None, work: Coroutine[Any, Any, T]) -> T | None:
         """Return what a request gives; None where there is no such key.
@@ -197,7 +206,7 @@ class FsspecStore(Store):
         except NotImplementedError as error:
             raise UnsupportedError(f"{type(self.fs).__name__} cannot do that: {error}", key=key) from error
         except Exception as error:
-            if isinstance(error, self.allowed_exceptions) and _status(error) in (None, *_GONE):
+            if isinstance(error, self.allowed_exceptions) and status_of(error) in (None, *_GONE):
                 return None
             what = str(error) or type(error).__name__
             raise StoreError(f"{type(error).__name__}: {what}", key=key, errno=getattr(error, "errno", None)) from error
@@ -226,20 +235,20 @@ class FsspecStore(Store):
     async def _cat(self, path: str, byte_range: ByteRequest | None) -> bytes:
         if byte_range is None:
             return cast(bytes, await self._ask("cat_file", path))
-        limits = _limits(byte_range)
-        if limits is None:
+        part = limits(byte_range)
+        if part is None:
             # There is no request for no bytes; whether there is such a key must be asked all the same.
             await self._info(path)
             return b""
         fs = self._filesystem()
         try:
-            if _is_http(fs):
-                return await _on_loop_of(fs, _http_part(fs, path, byte_range))
-            data: bytes = await self._ask("cat_file", path, start=limits[0], end=limits[1])
+            if is_http(fs):
+                return await on_loop_of(fs, http_part(fs, path, byte_range))
+            data: bytes = await self._ask("cat_file", path, start=part[0], end=part[1])
         except Exception as error:
-            if _is_not_satisfiable(error):
+            if is_not_satisfiable(error):
                 return b""
-            if not _knows_no_ranges(error):
+            if not knows_no_ranges(error):
                 raise
             data = await self._ask("cat_file", path)
             return data[slice_of(byte_range, len(data))]
@@ -278,7 +287,7 @@ class FsspecStore(Store):
         data = bytes(check_value(value, self).to_bytes())
         path = self._path(key)
         stored = await self._found(key, self._pipe(path, data))
-        if stored is None and not _is_async(self._filesystem()):
+        if stored is None and not is_async(self._filesystem()):
             # A file system with folders, which are to be made first. (Of an object store this would make the bucket.)
             await self._found(key, self._ask("makedirs", path.rpartition("/")[0], exist_ok=True))
             stored = await self._found(key, self._pipe(path, data))
@@ -328,104 +337,3 @@ class FsspecStore(Store):
         for name in sorted(name.strip("/") for name in names if self._key(path) != name):
             if name and "/" not in name and is_key(name):
                 yield name
-
-
-def _is_async(fs: Any) -> bool:
-    """Whether a file system is made for loops: one around another (`dir::`) is if that is."""
-    inner = getattr(fs, "fs", None)
-    return bool(fs.async_impl) and (not hasattr(inner, "async_impl") or _is_async(inner))
-
-
-def _usable(fs: Any) -> Any:
-    """Return a file system that can be asked from any loop and in this process."""
-    if hasattr(fs, "sync_fs"):
-        # An AsyncFileSystemWrapper: threads are started here.
-        return _usable(fs.sync_fs)
-    if not _is_async(fs):
-        return fs
-    if not fs.asynchronous and getattr(fs, "_pid", None) == os.getpid():
-        return fs
-    options = {**fs.storage_options, "asynchronous": False}
-    options.pop("loop", None)
-    try:
-        return type(fs)(*fs.storage_args, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UnsupportedError(f"make {type(fs).__name__} with asynchronous=False: {error}") from error
-
-
-async def _on_loop_of(fs: Any, work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the loop that a file system's connections belong to."""
-    loop = fs.loop
-    if loop is asyncio.get_running_loop():
-        return await work
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
-
-
-# For file systems that are not made for loops: as many requests at once as over a network make sense. asyncio's own
-# threads are as many as there are processors.
-_threads: tuple[int, ThreadPoolExecutor] | None = None
-
-
-def _thread_pool() -> ThreadPoolExecutor:
-    global _threads  # noqa: PLW0603 - one a process
-    if _threads is None or _threads[0] != os.getpid():
-        _threads = os.getpid(), ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="zarrpipe-fsspec")
-    return _threads[1]
-
-
-def _limits(byte_range: ByteRequest) -> tuple[int | None, int | None] | None:
-    """Return start and end as fsspec writes them; None for no bytes."""
-    part: Any = byte_range
-    if isinstance(part, RangeByteRequest):
-        return (part.start, part.end) if part.start < part.end else None
-    if isinstance(part, OffsetByteRequest):
-        return part.offset, None
-    if isinstance(part, SuffixByteRequest):
-        return (-part.suffix, None) if part.suffix > 0 else None
-    raise TypeError(f"a byte range is a request of zarrpipe.abc.store, not {byte_range!r}")
-
-
-def _status(error: BaseException | None) -> int | None:
-    """Return the HTTP status behind an exception: of what may be called missing, some is refused."""
-    while error is not None:
-        status = getattr(error, "status", None)
-        if isinstance(status, int):
-            return status
-        error = error.__cause__
-    return None
-
-
-def _is_not_satisfiable(error: Exception) -> bool:
-    return _status(error) == _NOT_SATISFIABLE or "not satisfiable" in str(error)
-
-
-def _knows_no_ranges(error: Exception) -> bool:
-    # EINVAL: those that cache files know none that count from the end.
-    return isinstance(error, NotImplementedError | TypeError) or getattr(error, "errno", None) == errno.EINVAL
-
-
-# HTTP: a server may give the whole value where a part was asked for, and only its status says so. fsspec does not look.
-
-
-def _is_http(fs: Any) -> bool:
-    # By its class: one that caches has all the attributes of what it caches.
-    return any(base.__name__ == "HTTPFileSystem" for base in type(fs).__mro__)
-
-
-async def _http_part(fs: Any, url: str, byte_range: ByteRequest) -> bytes:
-    options = dict(fs.kwargs)
-    headers = {**options.pop("headers", {}), "Range": _range_header(byte_range)}
-    session = await fs.set_session()
-    async with session.get(fs.encode_url(url), headers=headers, **options) as answer:
-        fs._raise_not_found_for_status(answer, url)
-        data: bytes = await answer.read()
-        is_part = answer.status == 206
-    return data if is_part else data[slice_of(byte_range, len(data))]
-
-
-def _range_header(byte_range: ByteRequest) -> str:
-    if isinstance(byte_range, RangeByteRequest):
-        return f"bytes={byte_range.start}-{byte_range.end - 1}"
-    if isinstance(byte_range, OffsetByteRequest):
-        return f"bytes={byte_range.offset}-"
-    return f"bytes=-{byte_range.suffix}"

@@ -1,0 +1,138 @@
+"""How file systems of fsspec are asked: on which loop, by which thread, and for which part of a value."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from zarrpipe.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarrpipe.errors import UnsupportedError
+from zarrpipe.stores.ranges import slice_of
+
+__all__ = [
+    "http_part",
+    "is_async",
+    "is_http",
+    "is_not_satisfiable",
+    "knows_no_ranges",
+    "limits",
+    "on_loop_of",
+    "status_of",
+    "thread_pool",
+    "usable",
+]
+
+T = TypeVar("T")
+
+_MAX_THREADS = 64
+_NOT_SATISFIABLE = 416
+
+
+def is_async(fs: Any) -> bool:
+    """Whether a file system is made for loops: one around another (`dir::`) is if that is."""
+    inner = getattr(fs, "fs", None)
+    return bool(fs.async_impl) and (not hasattr(inner, "async_impl") or is_async(inner))
+
+
+def usable(fs: Any) -> Any:
+    """Return a file system that can be asked from any loop and in this process."""
+    if hasattr(fs, "sync_fs"):
+        # An AsyncFileSystemWrapper: threads are started here.
+        return usable(fs.sync_fs)
+    if not is_async(fs):
+        return fs
+    if not fs.asynchronous and getattr(fs, "_pid", None) == os.getpid():
+        return fs
+    options = {**fs.storage_options, "asynchronous": False}
+    options.pop("loop", None)
+    try:
+        return type(fs)(*fs.storage_args, **options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UnsupportedError(f"make {type(fs).__name__} with asynchronous=False: {error}") from error
+
+
+async def on_loop_of(fs: Any, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the loop that a file system's connections belong to."""
+    loop = fs.loop
+    if loop is asyncio.get_running_loop():
+        return await work
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+# For file systems that are not made for loops: as many requests at once as over a network make sense. asyncio's own
+# threads are as many as there are processors.
+_threads: tuple[int, ThreadPoolExecutor] | None = None
+
+
+def thread_pool() -> ThreadPoolExecutor:
+    """Return the threads that ask file systems without loops."""
+    global _threads  # noqa: PLW0603 - one a process
+    if _threads is None or _threads[0] != os.getpid():
+        _threads = os.getpid(), ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="zarrpipe-fsspec")
+    return _threads[1]
+
+
+def limits(byte_range: ByteRequest) -> tuple[int | None, int | None] | None:
+    """Return start and end as fsspec writes them; None for no bytes."""
+    part: Any = byte_range
+    if isinstance(part, RangeByteRequest):
+        return (part.start, part.end) if part.start < part.end else None
+    if isinstance(part, OffsetByteRequest):
+        return part.offset, None
+    if isinstance(part, SuffixByteRequest):
+        return (-part.suffix, None) if part.suffix > 0 else None
+    raise TypeError(f"a byte range is a request of zarrpipe.abc.store, not {byte_range!r}")
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status behind an exception: of what may be called missing, some is refused."""
+    while error is not None:
+        status = getattr(error, "status", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__
+    return None
+
+
+def is_not_satisfiable(error: Exception) -> bool:
+    """Whether a part that was asked for lies behind the value's end."""
+    return status_of(error) == _NOT_SATISFIABLE or "not satisfiable" in str(error)
+
+
+def knows_no_ranges(error: Exception) -> bool:
+    """Whether a file system gives no such part, but may give the whole."""
+    # EINVAL: those that cache files know none that count from the end.
+    return isinstance(error, NotImplementedError | TypeError) or getattr(error, "errno", None) == errno.EINVAL
+
+
+# HTTP: a server may give the whole value where a part was asked for, and only its status says so. fsspec does not look.
+
+
+def is_http(fs: Any) -> bool:
+    """Whether a file system is fsspec's for HTTP."""
+    # By its class: one that caches has all the attributes of what it caches.
+    return any(base.__name__ == "HTTPFileSystem" for base in type(fs).__mro__)
+
+
+async def http_part(fs: Any, url: str, byte_range: ByteRequest) -> bytes:
+    """Return a part of a value, also from a server that gives all of it."""
+    options = dict(fs.kwargs)
+    headers = {**options.pop("headers", {}), "Range": _range_header(byte_range)}
+    session = await fs.set_session()
+    async with session.get(fs.encode_url(url), headers=headers, **options) as answer:
+        fs._raise_not_found_for_status(answer, url)
+        data: bytes = await answer.read()
+        is_part = answer.status == 206
+    return data if is_part else data[slice_of(byte_range, len(data))]
+
+
+def _range_header(byte_range: ByteRequest) -> str:
+    if isinstance(byte_range, RangeByteRequest):
+        return f"bytes={byte_range.start}-{byte_range.end - 1}"
+    if isinstance(byte_range, OffsetByteRequest):
+        return f"bytes={byte_range.offset}-"
+    return f"bytes=-{byte_range.suffix}"
