@@ -80,6 +80,13 @@ class Settings:
         Byte ranges of one key with at most this many bytes between them share a request.
     io_merge_nbytes : int
         The size of such a shared request, at most.
+    io_retries : int
+        How often a request to a store is made again when it fails in a way that may pass: a broken connection, no
+        answer in time, a status such as 429, 500 or 503, a value that ends early. Local files are not asked again.
+    io_retry_delay_s : float
+        Seconds before the first of these tries; about twice as long before each further one, 20 at most.
+    io_timeout_s : float
+        Seconds that one try may take; 0 for any time.
     fsync : {"none", "data", "full"}
         What a write to a local file waits for: nothing, the file's bytes, or the file and its directory entry.
     max_chunk_nbytes : int
@@ -104,6 +111,9 @@ class Settings:
     io_nbytes: int = 256_000_000
     io_merge_gap_nbytes: int = 2**20
     io_merge_nbytes: int = 16 * 2**20
+    io_retries: int = 3
+    io_retry_delay_s: float = 0.1
+    io_timeout_s: float = 120.0
     fsync: Fsync = "none"
     max_chunk_nbytes: int = field(default_factory=lambda: _memory_nbytes() // 2)
     verify_checksums: bool = True
@@ -124,6 +134,9 @@ class SettingsChanges(TypedDict, total=False):
     io_nbytes: int
     io_merge_gap_nbytes: int
     io_merge_nbytes: int
+    io_retries: int
+    io_retry_delay_s: float
+    io_timeout_s: float
     fsync: Fsync
     max_chunk_nbytes: int
     verify_checksums: bool
@@ -134,7 +147,7 @@ class SettingsChanges(TypedDict, total=False):
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {"fsync": get_args(Fsync), "order": get_args(MemoryOrder)}
 _BOOLS = frozenset({"verify_checksums", "write_empty_chunks", "read_missing_chunks"})
-_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes"})
+_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes", "io_retries"})
 
 
 def _check(name: str, value: object) -> None:
@@ -144,6 +157,9 @@ def _check(name: str, value: object) -> None:
     elif name in _BOOLS:
         if not isinstance(value, bool):
             raise ConfigError(f"{name} is true or false, not {value!r}")
+    elif name.endswith("_s"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ConfigError(f"{name} is a number of seconds, not {value!r}")
     else:
         least = 0 if name in _MAY_BE_ZERO else 1
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -163,6 +179,10 @@ def _parse(name: str, text: str) -> object:
         return next((choice for choice in _CHOICES[name] if choice.lower() == word), text)
     if name in _BOOLS:
         return _WORDS.get(word, text)
+    if name.endswith("_s"):
+        with suppress(ValueError):
+            return float(word)
+        return text
     match = _SIZE.fullmatch(word)
     if match is None or match[2] not in _UNITS or (match[2] and not name.endswith("_nbytes")):
         return text
