@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from servers.http import FolderServer
+from servers.misbehaving import MisbehavingServer
+from servers.s3 import S3Server, s3_server
 
 # Deadlines are off: on a busy machine of two cores they fail tests that are right.
 settings.register_profile("dev", deadline=None, max_examples=50)
@@ -57,3 +62,42 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers of pytest-xdist only report; their controller judges.
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(SkipPolicy(), "zarrpipe-skip-policy")
+
+
+# Servers on loopback. One of each a session, started when a test asks for it; each test finds it empty.
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server, where `s3.bucket()` makes a new bucket."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _folder_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FolderServer]:
+    server = FolderServer(tmp_path_factory.mktemp("http"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def http_server(_folder_server: FolderServer) -> Iterator[FolderServer]:
+    """An HTTP server with ranges, for the files below its `root`; its `requests` are written down."""
+    yield _folder_server
+    _folder_server.empty()
+
+
+@pytest.fixture(scope="session")
+def _misbehaving_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MisbehavingServer]:
+    server = MisbehavingServer(tmp_path_factory.mktemp("misbehaving"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def misbehaving(_misbehaving_server: MisbehavingServer) -> Iterator[MisbehavingServer]:
+    """An HTTP and S3 server that does wrong what its `faults` say."""
+    yield _misbehaving_server
+    _misbehaving_server.released.set()
+    _misbehaving_server.empty()

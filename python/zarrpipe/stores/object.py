@@ -13,7 +13,7 @@ from zarrpipe.abc.store import ByteRequest, Store, Versioned
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError, UnsupportedError
 from zarrpipe.stores.keys import check_key, normalize_prefix
-from zarrpipe.stores.object_errors import Refusal, wrapped
+from zarrpipe.stores.object_errors import Refusal, is_folder, wrapped
 from zarrpipe.stores.object_options import make_obstore
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import as_memory, check_value
@@ -192,6 +192,8 @@ class ObjectStore(Store):
         except FileNotFoundError as error:
             if isinstance(error, StoreError):
                 raise
+            if is_folder(error):
+                raise StoreError("a folder stands in the key's place", key=key) from error
             if version is not None:
                 raise ConflictError(f"{key!r} was deleted in between") from error
             return None

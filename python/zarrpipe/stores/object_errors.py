@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError, UnsupportedError, ZarrpipeError
 
-__all__ = ["Refusal", "wrapped"]
+__all__ = ["Refusal", "is_folder", "wrapped"]
 
 _CONFLICTS = frozenset({"AlreadyExistsError", "PreconditionError", "NotModifiedError"})
-# "Not found" as well, but it is no missing key, to be read as fill values: all of the store is missing, or a folder
-# stands in the key's place.
+# "Not found" as well, but what is missing is all of the store: no chunk of it is to be read as fill values.
 _NO_STORE = re.compile(r"<Code>(NoSuchBucket|ContainerNotFound)</Code>|The specified bucket does not exist")
 _FOLDER = re.compile(r" not found: is directory\b")
 _RANGES_IGNORED = re.compile(r"Received non-partial response|Range request not supported")
@@ -53,8 +52,6 @@ def wrapped(key: str, part: Any = None) -> Iterator[None]:
     except FileNotFoundError as error:
         if _NO_STORE.search(str(error)):
             raise NodeNotFoundError(f"there is no such store: {_first_line(error)}", key=key) from error
-        if _FOLDER.search(str(error)):
-            raise StoreError("a folder stands in the key's place", key=key) from error
         raise
     except Exception as error:
         name = type(error).__name__
@@ -69,6 +66,11 @@ def wrapped(key: str, part: Any = None) -> Iterator[None]:
         if type(error).__module__.startswith("obstore") or isinstance(error, OSError | ValueError):
             raise StoreError(_first_line(error), key=key, errno=getattr(error, "errno", None)) from error
         raise
+
+
+def is_folder(error: FileNotFoundError) -> bool:
+    """Whether it is because of a folder that a key was not found: obstore's LocalStore takes that for missing."""
+    return _FOLDER.search(str(error)) is not None
 
 
 def _refused(error: Exception, part: Any) -> Literal["ranges", "suffix", "range"] | None:
