@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, Self
 
@@ -73,6 +76,7 @@ class ObjectStore(Store):
             raise TypeError(f"an ObjectStore is over a store of obstore's, not {type(store).__name__}")
         self._is_http = type(store).__name__ == "HTTPStore"
         super().__init__(read_only=read_only or self._is_http)
+        _wait_at_exit()
         self.store = store
         # Azure has no ranges from the end; known when it has said so.
         self._has_suffixes = True
@@ -389,6 +393,18 @@ class ObjectStore(Store):
     def _check_listing(self) -> None:
         if not self.supports_listing:
             raise UnsupportedError("HTTP cannot list; consolidated metadata says what a group holds")
+
+
+_EXIT_S = 0.05
+
+
+@cache
+def _wait_at_exit() -> None:
+    """Let obstore's threads put down what they hold of Python before the interpreter goes away.
+
+    They do so a moment after an answer was given; a process that ends in this moment is aborted (obstore 0.12.1).
+    """
+    atexit.register(time.sleep, _EXIT_S)
 
 
 def _obstore() -> ModuleType:
