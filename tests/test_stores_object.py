@@ -285,7 +285,12 @@ def test_what_we_make_does_not_retry_by_itself(s3: S3Server) -> None:
         ("s3://b/p", {"anon": True}, "S3Store", {"bucket": "b", "skip_signature": "true"}),
         (
             "s3://b/p",
-            {"key": "k", "secret": "s", "token": "t", "client_kwargs": {"endpoint_url": "http://x:1", "region_name": "r"}},
+            {
+                "key": "k",
+                "secret": "s",
+                "token": "t",
+                "client_kwargs": {"endpoint_url": "http://x:1", "region_name": "r"},
+            },
             "S3Store",
             {
                 "bucket": "b",
