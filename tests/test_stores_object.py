@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +223,7 @@ async def test_read_only(store: ObjectStore) -> None:
     for call in (
         lambda: closed.set("a", value),
         lambda: closed.delete("a"),
-        lambda: closed.clear(),
+        closed.clear,
         lambda: closed.delete_dir("a"),
         lambda: closed.set_if_not_exists("b", value),
         lambda: closed.set_if_version("b", value, None),
@@ -353,7 +353,7 @@ async def test_http(http_server: FolderServer) -> None:
     assert await store.exists("k")
     assert await store.getsize("k") == 10
     assert store.read_only
-    assert not (store.supports_listing or store.supports_writes or store.supports_deletes)
+    assert (store.supports_listing, store.supports_writes, store.supports_deletes) == (False, False, False)
     with pytest.raises(ReadOnlyError):
         await store.set("k", buffer(b"x"))
     for listing in (store.list(), store.list_dir(""), store.list_prefix("a")):
@@ -364,10 +364,10 @@ async def test_http(http_server: FolderServer) -> None:
 
 
 @pytest.fixture
-def bucket(misbehaving: MisbehavingServer) -> Iterator[ObjectStore]:
+def bucket(misbehaving: MisbehavingServer) -> ObjectStore:
     (misbehaving.root / "bucket").mkdir()
     (misbehaving.root / "bucket" / "k").write_bytes(b"0123456789")
-    yield ObjectStore.from_url("s3://bucket", storage_options=s3_options(misbehaving.url))
+    return ObjectStore.from_url("s3://bucket", storage_options=s3_options(misbehaving.url))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from zarrpipe.abc.store import Store
 from zarrpipe.driver import sync
 from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
+from zarrpipe.stores.retries import retried
 
 __all__ = ["NodeAccess", "run"]
 
@@ -58,31 +59,31 @@ class NodeAccess:
 
     async def delete_dir(self, path: str) -> None:
         """Delete all keys below a path."""
-        await self._wait(self.store.delete_dir(path))
+        await self._wait(lambda: self.store.delete_dir(path), path)
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
-        return await self._wait(self.store.exists(key))
+        return await self._wait(lambda: self.store.exists(key), key)
 
     async def keys(self, path: str) -> list[str]:
         """Return all keys below a path."""
-        return await self._wait(_collect(self.store.list_prefix(_as_prefix(path))))
+        return await self._wait(lambda: _collect(self.store.list_prefix(_as_prefix(path))), path)
 
     async def names(self, path: str) -> list[str]:
         """Return the names right below a path, in order."""
-        return sorted(await self._wait(_collect(self.store.list_dir(_as_prefix(path)))))
+        return sorted(await self._wait(lambda: _collect(self.store.list_dir(_as_prefix(path))), path))
 
     async def is_empty(self, path: str) -> bool:
         """Whether there is no key below a path."""
-        return await self._wait(self.store.is_empty(path))
+        return await self._wait(lambda: self.store.is_empty(path), path)
 
     async def nbytes(self, path: str) -> int:
         """Return the size of all values below a path, in bytes."""
-        return await self._wait(self.store.getsize_prefix(_as_prefix(path)))
+        return await self._wait(lambda: self.store.getsize_prefix(_as_prefix(path)), path)
 
-    async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def _wait(self, call: Callable[[], Coroutine[Any, Any, T]], key: str) -> T:
         # Stores list in coroutines only, which may suspend.
-        return sync(lambda: coroutine, self.store) if self.blocking else await coroutine
+        return sync(call, self.store) if self.blocking else await retried(call, key=key)
 
 
 def _as_prefix(path: str) -> str:

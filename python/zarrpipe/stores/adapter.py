@@ -12,6 +12,7 @@ from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_suppo
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.stores.local import LocalStore
+from zarrpipe.stores.retries import retried
 from zarrpipe.stores.store_path import StorePath
 from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
 
@@ -125,18 +126,22 @@ class AsyncStoreAdapter:
 
     async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
         """Return a bytes-like for each range, all of them asked for at once, or None where the key has no value."""
-        words, get = self._words, self._store.get
         if len(ranges) == 1:
-            return found([await get(key, words.prototype, words.request(ranges[0]))])
-        return found(await asyncio.gather(*(get(key, words.prototype, words.request(part)) for part in ranges)))
+            return found([await self._get(key, ranges[0])])
+        return found(await asyncio.gather(*(self._get(key, part) for part in ranges)))
+
+    async def _get(self, key: str, part: Range) -> Any:
+        get, prototype, request = self._store.get, self._words.prototype, self._words.request(part)
+        return await retried(lambda: get(key, prototype, request), key=key)
 
     async def set(self, key: str, data: Any) -> None:
         """Store a bytes-like."""
-        await self._store.set(key, self._words.buffer(data))
+        value = self._words.buffer(data)
+        await retried(lambda: self._store.set(key, value), key=key)
 
     async def delete(self, key: str) -> None:
         """Delete a key."""
-        await self._store.delete(key)
+        await retried(lambda: self._store.delete(key), key=key)
 
     def setter(self, key: str) -> Any:
         """Return a `ByteSetter` for a key."""
