@@ -25,7 +25,7 @@ class Fault:
     method : str
         Of the requests that it meets.
     key : str
-        A part of their path.
+        A part of their path, or of the body of a POST: S3 clients delete by that.
     times : int
         How many of them.
     after : int
@@ -41,8 +41,8 @@ class Fault:
     after: int = 0
     action: Callable[[], Any] = field(default=lambda: None)
 
-    def takes(self, method: str, key: str) -> bool:
-        if method != self.method or self.key not in key:
+    def takes(self, method: str, about: str) -> bool:
+        if method != self.method or self.key not in about:
             return False
         if self.after:
             self.after -= 1
@@ -57,7 +57,8 @@ class MisbehavingHandler(Handler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        fault = self.server.fault_for(self.command, self.key)
+        about = f"{self.key} {self.body.decode()}" if self.command == "POST" else self.key
+        fault = self.server.fault_for(self.command, about)
         if fault is None:
             return True
         return self.misbehave(fault)
@@ -139,9 +140,9 @@ class MisbehavingServer(FolderServer):
         # Set when nobody waits any more for an answer that is held back.
         self.released = threading.Event()
 
-    def fault_for(self, method: str, key: str) -> Fault | None:
+    def fault_for(self, method: str, about: str) -> Fault | None:
         with self.lock:
-            return next((fault for fault in self.faults if fault.takes(method, key)), None)
+            return next((fault for fault in self.faults if fault.takes(method, about)), None)
 
     def empty(self) -> None:
         super().empty()

@@ -221,6 +221,9 @@ async def create_node(access: NodeAccess, path: str, metadata: NodeMetadata, *, 
     if not overwrite:
         await check_free(access, path)
     elif not await access.is_empty(path):
+        # The documents first: a node that is half deleted is none.
+        for name in _DOCUMENTS:
+            await access.delete(join_key(path, name))
         await access.delete_dir(path)
     group = group_metadata(2 if metadata.zarr_format == 2 else 3).documents()
     for parent in missing:
