@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import obstore.store
 import pytest
+import zarr.storage
 
 from servers.http import FolderServer
 from servers.misbehaving import Fault, MisbehavingServer
@@ -23,7 +24,7 @@ from zarrpipe.buffer import Buffer, default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.errors import ConfigError, ConflictError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
 from zarrpipe.stores.adapter import supports_sync
-from zarrpipe.stores.object import ObjectStore
+from zarrpipe.stores.object import ObjectStore, own_object_store
 
 PROTOTYPE = default_buffer_prototype()
 RANGES = [
@@ -461,6 +462,63 @@ async def test_stores_without_ranges_from_the_end() -> None:
         assert inner.asked == asked
 
 
+class Answer:
+    def __init__(self, tag: str | None) -> None:
+        self.range = (0, 3)
+        self.meta = {"e_tag": tag, "version": None, "size": 3}
+
+    async def bytes_async(self) -> bytes:
+        return b"abc"
+
+
+class Tagged:
+    """A server that ignores conditions, and gives such tags as it likes."""
+
+    def __init__(self, tag: str | None) -> None:
+        self.tag = tag
+        self.asked: list[Any] = []
+
+    async def get_async(self, path: str, *, options: Any = None) -> Any:
+        self.asked.append((options or {}).get("if_match"))
+        return Answer(self.tag)
+
+    head_async = put_async = get_async
+
+
+@pytest.mark.parametrize(("tag", "sent"), [('"1"', '"1"'), ('W/"1"', None)])
+async def test_tags_are_compared_where_conditions_are_not_known(tag: str, sent: str | None) -> None:
+    inner = Tagged(tag)
+    store = ObjectStore(inner)
+    found = await store.get_versioned("k", PROTOTYPE)
+    assert found is not None
+    assert await store.get_versioned("k", PROTOTYPE, version=found.version) == found
+    inner.tag = '"2"'
+    with pytest.raises(ConflictError):
+        await store.get_versioned("k", PROTOTYPE, version=found.version)
+    assert inner.asked == [None, sent, sent]
+
+
+async def test_no_tag_is_no_version() -> None:
+    found = await ObjectStore(Tagged(None)).get_versioned("k", PROTOTYPE)
+    assert found is not None
+    assert (found.version, found.nbytes) == (None, 3)
+
+
+async def test_zarr_pythons_store_is_asked_as_ours() -> None:
+    inner = obstore.store.MemoryStore()
+    theirs = zarr.storage.ObjectStore(inner, read_only=True)
+    ours = own_object_store(theirs)
+    assert ours == ObjectStore(inner)
+    assert ours.read_only
+
+    class Special(zarr.storage.ObjectStore[Any]):
+        pass
+
+    special = Special(inner)
+    assert own_object_store(special) is special
+    assert own_object_store(ours) is ours
+
+
 def conditional_increments(make: Callable[[], Any], threads: int, times: int) -> bytes:
     """Threads that each add to a number, by conditional writes."""
     errors: list[BaseException] = []
@@ -516,7 +574,7 @@ SHORT_LIFE = """
 import asyncio, sys
 import obstore.store
 from zarrpipe.buffer import Buffer
-from zarrpipe.stores.object import ObjectStore
+from zarrpipe.stores.object import ObjectStore, own_object_store
 store = ObjectStore(obstore.store.LocalStore(sys.argv[1]))
 async def main():
     await store.set("k", Buffer.from_bytes(bytes(1000)))

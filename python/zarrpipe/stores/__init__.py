@@ -22,6 +22,7 @@ from zarrpipe.stores.store_path import StorePath
 if TYPE_CHECKING:
     from zarrpipe.stores.fsspec import FsspecStore
     from zarrpipe.stores.mapping import MappingStore
+    from zarrpipe.stores.object import ObjectStore
     from zarrpipe.stores.wrappers import (
         Fault,
         FaultStore,
@@ -48,6 +49,7 @@ __all__ = [
     "ManagedMemoryStore",
     "MappingStore",
     "MemoryStore",
+    "ObjectStore",
     "Request",
     "StoreAdapter",
     "StorePath",
@@ -71,6 +73,7 @@ _LAZY = {
     "LoggedRequest": "wrappers",
     "LoggingStore": "wrappers",
     "MappingStore": "mapping",
+    "ObjectStore": "object",
     "Request": "wrappers",
     "WrapperStore": "wrappers",
     "ZipStore": "zip",
