@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,10 @@ def wrapped(key: str, part: Any = None) -> Iterator[None]:
                 raise Refusal(refused) from error
         if name == "NotSupportedError" or isinstance(error, NotImplementedError):
             raise UnsupportedError(f"the object store does not do this: {_first_line(error)}", key=key) from error
+        if name in ("PermissionDeniedError", "UnauthenticatedError"):
+            # Nobody can say whether there is such a key, so it is not taken for missing.
+            hint = "; S3 answers so for missing keys too, where the bucket may not be listed"
+            raise StoreError(_first_line(error) + hint, key=key, errno=errno.EACCES) from error
         if type(error).__module__.startswith("obstore") or isinstance(error, OSError | ValueError):
             raise StoreError(_first_line(error), key=key, errno=getattr(error, "errno", None)) from error
         raise
