@@ -81,6 +81,7 @@ class ObjectStore(Store):
         super().__init__(read_only=read_only or self._is_http)
         _wait_at_exit()
         self.store = store
+        self._keeps_memory = type(store).__name__ == "MemoryStore"
         # Azure has no ranges from the end; known when it has said so.
         self._has_suffixes = True
 
@@ -352,7 +353,9 @@ class ObjectStore(Store):
     def _writable(self, key: str, value: Buffer) -> memoryview:
         self._check_writable()
         check_key(key)
-        return as_memory(check_value(value, self))
+        data = as_memory(check_value(value, self))
+        # Obstore's store in memory keeps what it is given; the caller may go on to change it.
+        return memoryview(bytes(data)) if self._keeps_memory else data
 
     # Listing
 
