@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
 from zarrpipe.abc.metadata import concurrent_map
@@ -16,9 +16,9 @@ from zarrpipe.abc.store import ByteRequest, Store, Versioned
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError, UnsupportedError
 from zarrpipe.stores.keys import check_key, normalize_prefix
-from zarrpipe.stores.object_errors import Refusal, is_folder, wrapped
+from zarrpipe.stores.object_errors import is_folder, wrapped
 from zarrpipe.stores.object_options import make_obstore
-from zarrpipe.stores.ranges import slice_of
+from zarrpipe.stores.object_reading import Reader, Version
 from zarrpipe.stores.values import as_memory, check_value
 
 __all__ = ["ObjectStore", "own_object_store"]
@@ -29,13 +29,6 @@ _PAGE = 1000
 # Larger values are put in parts, several at a time: one request would take long, and fail as a whole.
 _ONE_PUT_NBYTES = 32 * 2**20
 _PART_NBYTES = 16 * 2**20
-
-
-class _Version(NamedTuple):
-    """What tells an object from others of its key."""
-
-    e_tag: str | None
-    version: str | None
 
 
 class ObjectStore(Store):
@@ -82,8 +75,7 @@ class ObjectStore(Store):
         _wait_at_exit()
         self.store = store
         self._keeps_memory = type(store).__name__ == "MemoryStore"
-        # Azure has no ranges from the end; known when it has said so.
-        self._has_suffixes = True
+        self._reader = Reader(store)
 
     @classmethod
     def from_url(cls, url: str, *, storage_options: Mapping[str, Any] | None = None, read_only: bool = False) -> Self:
@@ -194,9 +186,9 @@ class ObjectStore(Store):
         StoreError
             It could not be read.
         """
-        wanted = version if isinstance(version, _Version) else None
+        wanted = version if isinstance(version, Version) else None
         try:
-            found = await self._get(check_key(key), byte_range, wanted)
+            found = await self._reader.get(check_key(key), byte_range, wanted)
         except FileNotFoundError as error:
             if isinstance(error, StoreError):
                 raise
@@ -206,63 +198,12 @@ class ObjectStore(Store):
                 raise ConflictError(f"{key!r} was deleted in between") from error
             return None
         data, meta = found
-        known = _Version(meta["e_tag"], meta["version"])
+        known = Version(meta["e_tag"], meta["version"])
         if wanted is not None and known != wanted and known.e_tag is not None:
             # A server that does not know conditions answers in spite of them.
             raise ConflictError(f"{key!r} was replaced in between")
         buffer = prototype.buffer.from_bytes(data)
         return Versioned(buffer, known if known.e_tag is not None else None, meta["size"])
-
-    async def _get(self, key: str, byte_range: ByteRequest | None, wanted: _Version | None) -> tuple[Any, Any]:
-        """Return bytes and obstore's description of the object. FileNotFoundError is for the caller."""
-        part = _as_range(byte_range)
-        if part == "empty" or (isinstance(part, dict) and "suffix" in part and not self._has_suffixes):
-            return await self._get_by_size(key, byte_range, wanted)
-        try:
-            return await self._request(key, part, wanted)
-        except Refusal as refusal:
-            if refusal.what == "suffix":
-                self._has_suffixes = False
-            if refusal.what == "ranges":
-                data, meta = await self._request(key, None, wanted)
-                return memoryview(data)[slice_of(byte_range, meta["size"])], meta
-            return await self._get_by_size(key, byte_range, wanted)
-
-    async def _get_by_size(self, key: str, byte_range: ByteRequest | None, wanted: _Version | None) -> tuple[Any, Any]:
-        """`_get` where the object's size must be known first."""
-        with wrapped(key):
-            meta = await self.store.head_async(key)
-        part = slice_of(byte_range, meta["size"])
-        start, stop = part.start, min(part.stop, meta["size"])
-        if start >= stop:
-            return b"", meta
-        # Of this object: another one may be longer or shorter.
-        here = wanted if wanted is not None else _Version(meta["e_tag"], meta["version"])
-        try:
-            return await self._request(key, (start, stop), here)
-        except Refusal as refusal:
-            if refusal.what == "ranges":
-                data, meta = await self._request(key, None, wanted)
-                return memoryview(data)[slice_of(byte_range, meta["size"])], meta
-            raise StoreError("the range could not be read", key=key) from refusal.__cause__
-        except ConflictError as error:
-            if wanted is not None:
-                raise
-            raise StoreError("the object was replaced while its end was read", key=key) from ConnectionError(str(error))
-
-    async def _request(self, key: str, part: Any, wanted: _Version | None) -> tuple[Any, Any]:
-        options: dict[str, Any] = {} if part is None else {"range": part}
-        # A weak tag never matches a condition; that of the answer is compared all the same.
-        if wanted is not None and wanted.e_tag is not None and not wanted.e_tag.startswith("W/"):
-            options["if_match"] = wanted.e_tag
-        with wrapped(key, part):
-            answer = await self.store.get_async(key, options=options or None)
-            data = await answer.bytes_async()
-        start, stop = answer.range
-        if len(data) != stop - start:
-            ended = ConnectionError(f"{len(data)} bytes came of {stop - start}")
-            raise StoreError("the value's bytes ended early", key=key) from ended
-        return data, answer.meta
 
     async def exists(self, key: str) -> bool:
         try:
@@ -320,7 +261,7 @@ class ObjectStore(Store):
         data = self._writable(key, value)
         mode: Any = "create"
         if version is not None:
-            if not isinstance(version, _Version):
+            if not isinstance(version, Version):
                 raise TypeError(f"a version is what get_versioned told, not {type(version).__name__}")
             mode = {name: tag for name, tag in version._asdict().items() if tag is not None}
         try:
@@ -431,20 +372,6 @@ def _obstore() -> ModuleType:
     except ImportError as error:
         raise UnsupportedError("object stores need obstore: install zarrpipe[remote]") from error
     return obstore.store
-
-
-def _as_range(byte_range: ByteRequest | None) -> Any:
-    """Return a byte range in obstore's words; "empty" for one that no store can be asked for."""
-    request: Any = byte_range
-    if request is None:
-        return None
-    if hasattr(request, "end"):
-        return (request.start, request.end) if request.end > request.start else "empty"
-    if hasattr(request, "offset"):
-        return {"offset": request.offset}
-    if hasattr(request, "suffix"):
-        return {"suffix": request.suffix} if request.suffix else "empty"
-    raise TypeError(f"a byte range is a request of zarrpipe.abc.store, not {byte_range!r}")
 
 
 @contextmanager
