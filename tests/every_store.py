@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+import obstore.store
 import zarr.storage
 from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from fsspec.implementations.memory import MemoryFileSystem
@@ -23,6 +24,7 @@ from zarrpipe.stores import (
     LoggingStore,
     MappingStore,
     MemoryStore,
+    ObjectStore,
     WrapperStore,
     ZipStore,
 )
@@ -48,6 +50,9 @@ STORES: dict[str, Callable[[Path], Any]] = {
     "mapping": lambda _: MappingStore(UserDict()),
     "fsspec memory": lambda _: FsspecStore.from_url(f"memory://{uuid4().hex}"),
     "fsspec local": lambda path: FsspecStore.from_url(path.as_uri()),
+    "obstore memory": lambda _: ObjectStore(obstore.store.MemoryStore()),
+    "obstore local": lambda path: ObjectStore(obstore.store.LocalStore(path, mkdir=True)),
+    "zarr obstore": lambda _: zarr.storage.ObjectStore(obstore.store.MemoryStore()),
     "wrapper": lambda path: WrapperStore(LocalStore(path)),
     "logging": lambda _: LoggingStore(MemoryStore()),
     "latency": lambda _: LatencyStore(MemoryStore()),
@@ -58,7 +63,6 @@ STORES: dict[str, Callable[[Path], Any]] = {
     "zarr zip wrapped": lambda path: WrapperStore(zarr.storage.ZipStore(path.with_suffix(".zip"), mode="w")),
     "zarr fsspec wrapped": lambda _: LoggingStore(zarrs_fsspec_store()),
 }
-# ObjectStore, over obstore's stores: STORES["obstore memory"] = ..., STORES["obstore local"] = ...
 # Stores whose keys cannot be deleted: arrays in them cannot shrink.
 WITHOUT_DELETES = frozenset({"zarr zip wrapped"})
 

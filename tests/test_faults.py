@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,15 +22,18 @@ import zarrpipe
 from servers.misbehaving import Fault, MisbehavingServer
 from servers.s3 import S3Server
 from zarrpipe.config import config
-from zarrpipe.errors import StoreError
-from zarrpipe.stores.object import ObjectStore
+from zarrpipe.errors import CodecError, StoreError
+from zarrpipe.stores import FsspecStore, ObjectStore
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
 SIDE, INNER = 64, 16
 KEY = "c/0/1"
 PART = (slice(20, 30), slice(SIDE + 3, SIDE + 9))
-RETRIES, TIMEOUT_S = 2, 0.5
+RETRIES = 2
+# For requests that are not answered, and for all others, which a busy machine must not make time out.
+SHORT_S, LONG_S = 0.3, 30.0
 ALWAYS = 99
+_numbers = count()
 
 
 def values(seed: int) -> np.ndarray[Any, Any]:
@@ -72,30 +76,51 @@ class Place:
 
     def requests(self, method: str) -> int:
         """Return how often the key that fails was asked for."""
-        return sum(request.method == method and request.path.endswith(f"/{KEY}") for request in self.server.requests)
+        return sum(
+            request.method == method and request.path == f"{self.files.parent.name}/a.zarr/{KEY}"
+            for request in self.server.requests
+        )
 
 
-def by_s3(server: MisbehavingServer) -> Any:
-    return ObjectStore.from_url("s3://bucket/a.zarr", storage_options=S3Server(server.url).options())
+def by_s3(url: str, bucket: str) -> Any:
+    return ObjectStore.from_url(f"s3://{bucket}/a.zarr", storage_options=S3Server(url).options())
 
 
-def by_http(server: MisbehavingServer) -> Any:
-    return ObjectStore.from_url(f"{server.url}/bucket/a.zarr")
+def by_http(url: str, bucket: str) -> Any:
+    return ObjectStore.from_url(f"{url}/{bucket}/a.zarr")
 
 
-STORES: dict[str, Callable[[MisbehavingServer], Any]] = {
+def by_s3fs(url: str, bucket: str) -> Any:
+    # s3fs and botocore would retry by themselves.
+    settings = {"retries": {"max_attempts": 0}}
+    options = {**S3Server(url).fsspec_options(), "config_kwargs": settings, "skip_instance_cache": True}
+    store = FsspecStore.from_url(f"s3://{bucket}/a.zarr", storage_options=options)
+    store.fs.retries = 1
+    return store
+
+
+def by_fsspec_http(url: str, bucket: str) -> Any:
+    options = {"skip_instance_cache": True}
+    return FsspecStore.from_url(f"{url}/{bucket}/a.zarr", storage_options=options, read_only=True)
+
+
+STORES: dict[str, Callable[[str, str], Any]] = {
     "S3, by ObjectStore": by_s3,
     "HTTP, by ObjectStore": by_http,
+    "S3, by FsspecStore (s3fs)": by_s3fs,
+    "HTTP, by FsspecStore": by_fsspec_http,
 }
 
 
 @contextmanager
-def place(server: MisbehavingServer, store: str, folder: Path) -> Iterator[Place]:
-    server.empty()
-    files = server.root / "bucket" / "a.zarr"
+def place(server: MisbehavingServer, store: str, folder: Path, timeout_s: float) -> Iterator[Place]:
+    # One that no other test had: a request that was given up may still be on its way.
+    bucket = f"bucket-{next(_numbers)}"
+    files = server.root / bucket / "a.zarr"
     shutil.copytree(folder / "old.zarr", files)
-    with config.set(io_retries=RETRIES, io_retry_delay_s=0.001, io_timeout_s=TIMEOUT_S):
-        yield Place(STORES[store](server), server, files, folder)
+    server.released.clear()
+    with config.set(io_retries=RETRIES, io_retry_delay_s=0.001, io_timeout_s=timeout_s):
+        yield Place(STORES[store](server.url, bucket), server, files, folder)
     server.released.set()
 
 
@@ -171,7 +196,7 @@ ROWS = {
     "connection reset, always": Row("reset", ALWAYS),
     "answer lost, once": Row("lost"),
     "no answer in time, once": Row("hang"),
-    "no answer in time, always": Row("hang", ALWAYS),
+    "no answer in time, always": Row("hang", ALWAYS, ("whole read", "partial write: its put")),
     "500, once": Row("500"),
     "500, always": Row("500", ALWAYS),
     "503, twice": Row("503", 2),
@@ -188,6 +213,24 @@ ROWS = {
 }
 
 
+# What adds nothing over the file systems of fsspec, whose sessions are slow to start.
+ONLY_OBJECT_STORES = frozenset(
+    {
+        "answer lost, once",
+        "no answer in time, always",
+        "500, once",
+        "500, always",
+        "503, always",
+        "429, once",
+        "body cut short, always",
+    }
+)
+
+
+def rows_of(store: str) -> list[str]:
+    return [name for name in ROWS if "ObjectStore" in store or name not in ONLY_OBJECT_STORES]
+
+
 def outcome(row: Row, access: Access, here: Place) -> str:
     """Return what a fault did to an access, after checking that it is nothing worse."""
     array = zarrpipe.open_array(here.store)
@@ -198,54 +241,61 @@ def outcome(row: Row, access: Access, here: Place) -> str:
     }
     kind = "call" if row.kind in actions else row.kind
     action = actions.get(row.kind, lambda: None)
-    here.server.faults = [Fault(kind, access.method, KEY, row.times, access.after, action)]
+    here.server.faults = [
+        Fault(kind, access.method, f"{here.files.parent.name}/a.zarr/{KEY}", row.times, access.after, action)
+    ]
     here.server.requests.clear()
     before = (here.files / KEY).read_bytes()
     found, failed = attempt(access, array)
     if failed is None:
-        check(found, row, access, here)
+        result = check(found, row, access, here)
     else:
+        result = "StoreError" if isinstance(failed, StoreError) else type(failed).__name__
         assert failed.key == KEY
         assert not isinstance(failed, FileNotFoundError)
         if access.method == "GET":
             assert (here.files / KEY).read_bytes() == before
-    result = "exact" if failed is None else "StoreError"
-    tries = here.requests(access.method) - access.after - (access.more if result == "exact" else 0)
+    tries = max(1, here.requests(access.method) - access.after - (access.more if failed is None else 0))
     # All else is as it was, and every stored chunk is whole.
     here.server.faults = []
     stored = zarrpipe.open_array(here.files)[...]
     np.testing.assert_array_equal(stored[:, :SIDE], OLD[:, :SIDE])
-    return f"{result}, {tries} {'try' if tries == 1 else 'tries'}"
+    # Other clients repeat some requests by themselves.
+    return f"{result}, {tries} {'try' if tries == 1 else 'tries'}" if isinstance(here.store, ObjectStore) else result
 
 
-def attempt(access: Access, array: Any) -> tuple[Any, StoreError | None]:
+def attempt(access: Access, array: Any) -> tuple[Any, StoreError | CodecError | None]:
     try:
         return access.call(array), None
-    except StoreError as error:
+    except (StoreError, CodecError) as error:
         return None, error
 
 
-def check(found: Any, row: Row, access: Access, here: Place) -> None:
+def check(found: Any, row: Row, access: Access, here: Place) -> str:
     want = OLD.copy()
-    # Of two versions a read gives one, and never a mixture: here always the new one.
+    # Of two versions a read gives one: here always the new one.
     if row.kind == "replace":
         want[:, SIDE:] = OTHER[:, SIDE:]
     elif row.kind == "delete":
         want[:, SIDE:] = 0
     if access.call is write_part:
         want[PART] = NEW[PART]
-        np.testing.assert_array_equal(zarrpipe.open_array(here.files)[...], want)
-    else:
-        np.testing.assert_array_equal(found, want if access.call is read_whole else want[PART])
+        found = zarrpipe.open_array(here.files)[...]
+    elif access.call is read_part:
+        want = want[PART]
+    if row.kind == "replace" and (found != want).any():
+        return "mixture"
+    np.testing.assert_array_equal(found, want)
+    return "exact"
 
 
 def measure(store: str, name: str, server: MisbehavingServer, folder: Path) -> list[str]:
     """Return a row of the table."""
-    cells = []
+    cells, row = [], ROWS[name]
     for title, access in ACCESSES.items():
-        with place(server, store, folder) as here:
-            possible = title in ROWS[name].accesses and not (access.call is write_part and here.store.read_only)
-            cells.append(outcome(ROWS[name], access, here) if possible else "")
+        with place(server, store, folder, SHORT_S if row.kind == "hang" else LONG_S) as here:
+            possible = title in row.accesses and not (access.call is write_part and here.store.read_only)
+            cells.append(outcome(row, access, here) if possible else "")
     return cells
 
 
@@ -260,8 +310,12 @@ INTRODUCTION = f"""\
 Made by `tests/test_faults.py`, which checks it: an array of two shards behind a server that misbehaves as said, when
 the second shard is asked for. "Exact": every item was right, in memory and in the store. "StoreError": it was raised,
 and names the key; nothing was filled in for what could not be read, and what is stored is whole: the old value of the
-key, or the new one. A try is one request for what failed; `io_retries` was {RETRIES}, so there are {RETRIES + 1} at
-most. Empty: it cannot happen there.
+key, or the new one. "TruncatedError": as that, from the codec that was given too few bytes. "Mixture": items of the
+new object by the index of the old one, which only a store with versions can notice (see design/versions.md).
+
+A try is one request for what failed; `io_retries` was {RETRIES}, so there are {RETRIES + 1} at most. A server that
+ignores ranges is asked for the whole value, too. Clients of fsspec's stores repeat some requests by themselves: there
+the tries are not counted. Empty: it cannot happen there, or was not tried.
 """
 
 
@@ -277,8 +331,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize(("store", "name"), [(store, name) for store in STORES for name in rows_of(store)])
 def test_the_table_is_what_is_measured(misbehaving: MisbehavingServer, folder: Path, store: str, name: str) -> None:
     line = f"| {name} | " + " | ".join(measure(store, name, misbehaving, folder)) + " |"
     part = DOCUMENT.read_text().partition(f"## {store}\n")[2].partition("\n## ")[0]
@@ -291,6 +344,13 @@ def test_what_stands_around_the_tables() -> None:
     assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")] == list(STORES)
 
 
+@pytest.mark.xfail(strict=True, reason="the engine does not ask for versions yet")
+def test_a_store_with_versions_gives_no_mixture() -> None:
+    for part in DOCUMENT.read_text().split("\n## ")[1:]:
+        if "ObjectStore" in part.partition("\n")[0]:
+            assert "mixture" not in part
+
+
 if __name__ == "__main__":
     parts = [INTRODUCTION]
     with TemporaryDirectory() as folder:
@@ -299,7 +359,8 @@ if __name__ == "__main__":
         server = MisbehavingServer(Path(folder) / "root")
         try:
             parts += [
-                table(store, {name: measure(store, name, server, Path(folder)) for name in ROWS}) for store in STORES
+                table(store, {name: measure(store, name, server, Path(folder)) for name in rows_of(store)})
+                for store in STORES
             ]
         finally:
             server.close()

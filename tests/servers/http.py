@@ -8,6 +8,7 @@ looked at. What the server is asked is written down.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 import socket
@@ -16,7 +17,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
@@ -55,9 +56,20 @@ class Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         ok = super().parse_request()
         if ok:
-            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.wfile.flush()  # "100 Continue", if it was asked for
+            self.body = self.read_body()
             self.server.note(Request(self.command, self.key, self.headers.get("Range")))
         return ok
+
+    def read_body(self) -> bytes:
+        """Return the body, whichever way it is sent: by its length, in chunks, in chunks of S3, or in both."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = read_chunks(self.rfile)
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "aws-chunked" in self.headers.get("Content-Encoding", ""):
+            body = read_chunks(io.BytesIO(body))
+        return body
 
     # Answers
 
@@ -174,6 +186,18 @@ class Handler(BaseHTTPRequestHandler):
             f"<IsTruncated>false</IsTruncated>{body}</ListBucketResult>"
         )
         self.answer(200, text.encode(), Content_Type="application/xml")
+
+
+def read_chunks(stream: IO[bytes]) -> bytes:
+    """Return what chunks hold: each its size in hexadecimal and perhaps a signature, a line end, bytes, a line end."""
+    parts = []
+    while size := int(stream.readline().partition(b";")[0].strip() or b"0", 16):
+        parts.append(stream.read(size))
+        stream.readline()
+    # Trailers, such as a checksum, up to an empty line.
+    while stream.readline().strip():
+        pass
+    return b"".join(parts)
 
 
 def etag(data: bytes) -> str:
