@@ -17,6 +17,7 @@ def test_defaults() -> None:
     assert settings.threads >= 1
     assert settings.io_requests == 64
     assert settings.io_nbytes == 256_000_000
+    assert (settings.io_retries, settings.io_retry_delay_s, settings.io_timeout_s) == (3, 0.1, 120)
     assert settings.fsync == "none"
     assert settings.verify_checksums is True
     assert settings.max_chunk_nbytes >= 2**20
@@ -36,6 +37,9 @@ def test_settings_are_frozen_and_changes_name_them_all() -> None:
         ("io_nbytes", "512MiB", 512 * 2**20),
         ("io_nbytes", "1.5 GB", 1_500_000_000),
         ("io_merge_gap_nbytes", "0", 0),
+        ("io_retries", "0", 0),
+        ("io_timeout_s", "0", 0.0),
+        ("io_retry_delay_s", "0.5", 0.5),
         ("fsync", "FULL", "full"),
         ("order", "f", "F"),
         ("verify_checksums", "off", False),
@@ -55,6 +59,11 @@ def test_environment(name: str, text: str, value: object) -> None:
         ("threads", "1.5"),
         ("io_nbytes", "much"),
         ("io_nbytes", "1 parsec"),
+        ("io_retries", "-1"),
+        ("io_timeout_s", "soon"),
+        ("io_timeout_s", "-1"),
+        ("io_timeout_s", "nan"),
+        ("io_retry_delay_s", "inf"),
         ("fsync", "maybe"),
         ("verify_checksums", "perhaps"),
         ("order", "K"),
@@ -78,7 +87,9 @@ def test_set_lasts_for_the_block_and_nests() -> None:
     assert config.current.io_requests == 64
 
 
-@pytest.mark.parametrize("changes", [{"threads": 0}, {"threads": True}, {"fsync": "x"}, {"nthreads": 2}, {"order": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"threads": 0}, {"threads": True}, {"fsync": "x"}, {"nthreads": 2}, {"order": 1}, {"io_timeout_s": "1"}]
+)
 def test_bad_changes_are_refused_at_once(changes: dict[str, Any]) -> None:
     config = Config({})
     with pytest.raises(ConfigError), config.set(**changes):  # type: ignore[typeddict-item]

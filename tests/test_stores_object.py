@@ -26,8 +26,8 @@ from zarrpipe.abc.store import OffsetByteRequest, RangeByteRequest, Store, Suffi
 from zarrpipe.buffer import Buffer, default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.errors import ConfigError, ConflictError, NodeNotFoundError, ReadOnlyError, StoreError, UnsupportedError
-from zarrpipe.stores.adapter import supports_sync
-from zarrpipe.stores.object import ObjectStore, own_object_store
+from zarrpipe.stores.adapter import AsyncStoreAdapter, identity_of, supports_sync
+from zarrpipe.stores.object import ObjectStore
 
 PROTOTYPE = default_buffer_prototype()
 RANGES = [
@@ -469,17 +469,25 @@ async def test_no_tag_is_no_version() -> None:
 
 async def test_zarr_pythons_store_is_asked_as_ours() -> None:
     inner = obstore.store.MemoryStore()
-    theirs = zarr.storage.ObjectStore(inner, read_only=True)
-    ours = own_object_store(theirs)
-    assert ours == ObjectStore(inner)
-    assert ours.read_only
+    theirs = zarr.storage.ObjectStore(inner)
+    ours = ObjectStore(inner)
+    assert identity_of(theirs) == identity_of(ours) == identity_of(ours.with_read_only(True))
+    assert identity_of(ObjectStore(obstore.store.MemoryStore())) != identity_of(ours)
+    await AsyncStoreAdapter(theirs).set("k", b"abc")
+    assert (await ours.get("k")).to_bytes() == b"abc"  # type: ignore[union-attr]
+    (found,) = await AsyncStoreAdapter(theirs).get("k", [(None, 2)]) or ()
+    assert bytes(found) == b"bc"
+    with pytest.raises(ReadOnlyError):
+        await AsyncStoreAdapter(theirs.with_read_only(True)).set("k", b"abc")
 
+
+async def test_a_subclass_of_zarr_pythons_store_is_asked_itself() -> None:
     class Special(zarr.storage.ObjectStore[Any]):
-        pass
+        async def get(self, *_: Any, **__: Any) -> Any:
+            raise KeyError("mine")
 
-    special = Special(inner)
-    assert own_object_store(special) is special
-    assert own_object_store(ours) is ours
+    with pytest.raises(KeyError, match="mine"):
+        await AsyncStoreAdapter(Special(obstore.store.MemoryStore())).get("k", [None])
 
 
 def conditional_increments(make: Callable[[], Any], threads: int, times: int) -> bytes:
@@ -537,7 +545,7 @@ SHORT_LIFE = """
 import asyncio, sys
 import obstore.store
 from zarrpipe.buffer import Buffer
-from zarrpipe.stores.object import ObjectStore, own_object_store
+from zarrpipe.stores.object import ObjectStore
 store = ObjectStore(obstore.store.LocalStore(sys.argv[1]))
 async def main():
     await store.set("k", Buffer.from_bytes(bytes(1000)))

@@ -121,8 +121,8 @@ class AsyncStoreAdapter:
     """
 
     def __init__(self, store: Any) -> None:
-        self._store = store
-        self._words = Words(store)
+        self._store = own_object_store(store) if is_object_store(store) else store
+        self._words = Words(self._store)
 
     async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
         """Return a bytes-like for each range, all of them asked for at once, or None where the key has no value."""
@@ -172,6 +172,19 @@ def is_native(store: object) -> bool:
     return type(store).__name__ == "LocalStore" and type(store).__module__.startswith("zarr.storage")
 
 
+def is_object_store(store: object) -> bool:
+    """Whether a store is an ObjectStore proper, ours or zarr-python's: both ask a store of obstore's, their `store`."""
+    cls = type(store)
+    return cls.__name__ == "ObjectStore" and cls.__module__.startswith(("zarr.storage", "zarrpipe.stores"))
+
+
+def own_object_store(store: Any) -> Any:
+    """Return an ObjectStore of ours for one of zarr-python's: the same requests, but with versions."""
+    from zarrpipe.stores.object import ObjectStore
+
+    return store if isinstance(store, ObjectStore) else ObjectStore(store.store, read_only=store.read_only)
+
+
 def core_store(store: Any) -> _core.Store:
     """Return a store as the engine takes it.
 
@@ -206,6 +219,9 @@ def identity_of(store: Any) -> str:
     if hasattr(store, "wrapped_store"):
         # The keys are those of the wrapped store, which may be written beside the wrapper.
         return identity_of(store.wrapped_store)
+    if is_object_store(store):
+        # Whoever asks it, here or in zarr-python.
+        return identity_of(store.store)
     if is_native(store):
         return f"file:{os.path.realpath(store.root)}"
     backing = getattr(store, "_store_dict", None)

@@ -21,7 +21,7 @@ from zarrpipe.stores.object_options import make_obstore
 from zarrpipe.stores.object_reading import Reader, Version
 from zarrpipe.stores.values import as_memory, check_value
 
-__all__ = ["ObjectStore", "own_object_store"]
+__all__ = ["ObjectStore"]
 
 _CONCURRENCY = 64
 # Objects a page, which is what S3 gives at most.
@@ -340,18 +340,6 @@ class ObjectStore(Store):
     def _check_listing(self) -> None:
         if not self.supports_listing:
             raise UnsupportedError("HTTP cannot list; consolidated metadata says what a group holds")
-
-
-def own_object_store(store: Any) -> Any:
-    """Return an `ObjectStore` for one of zarr-python's, and any other store as it is.
-
-    The same requests to the same obstore store; but with versions, and an index in one request. A subclass may do
-    anything in its methods, so it is left alone.
-    """
-    cls = type(store)
-    if cls.__name__ == "ObjectStore" and cls.__module__.startswith("zarr.storage"):
-        return ObjectStore(store.store, read_only=store.read_only)
-    return store
 
 
 _EXIT_S = 0.05
