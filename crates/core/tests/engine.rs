@@ -15,6 +15,7 @@ use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, ShapedChains, WritePlan};
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::grid::Grid;
 use zarrpipe_core::keys::{KeyKind, Keys};
+use zarrpipe_core::layers::LayerSplit;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
 use zarrpipe_core::spec::{ChunkSpec, c_strides};
@@ -272,8 +273,9 @@ fn write(array: &Arc<ArrayPlan>, store: &Arc<Memory>, piece: &Piece, value: &[u3
     // SAFETY: a write only reads the value, which outlives the call.
     let buffer = unsafe { Buffer::new(value.as_ptr().cast_mut().cast()) };
     let keeps_ranges = !matches!(way, Way::Loop);
+    let split = LayerSplit::new(vec![(Arc::new(array.grid.split(piece)), buffer)]);
     run(
-        Box::new(WritePlan::new(array.clone(), piece, buffer, keeps_ranges, "memory")),
+        Box::new(WritePlan::new(array.clone(), split, keeps_ranges, "memory")),
         store,
         way,
     )
