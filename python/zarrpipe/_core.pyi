@@ -145,6 +145,9 @@ class Assignment:
     """A value for a selection, checked: a write that has not begun."""
 
     @property
+    def array_shape(self) -> tuple[int, ...]:
+        """The shape of the array that it is for."""
+    @property
     def nbytes(self) -> int:
         """About how much memory it holds, its value included."""
 

@@ -188,3 +188,126 @@ impl Boxes {
         &self.touches[self.starts[number]..self.starts[number + 1]]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::select::Window;
+
+    /// Never looked at.
+    fn layer(axes: Vec<Axis>) -> Layer {
+        Layer {
+            piece: Piece::new(axes, 77),
+            // SAFETY: only the pieces are looked at.
+            buffer: unsafe { Buffer::new(std::ptr::null_mut()) },
+        }
+    }
+
+    fn strided(start: u64, step: u64, len: u64) -> Axis {
+        Axis::Strided {
+            start,
+            step,
+            len,
+            out_stride: -4,
+        }
+    }
+
+    fn listed(indices: &[u64]) -> Axis {
+        Axis::Listed(indices.iter().map(|&index| (index, 9)).collect())
+    }
+
+    #[test]
+    fn slabs_tiles_and_lists_cover_a_box_together() {
+        let rows = |start, len| layer(vec![strided(start, 1, len), strided(0, 1, 5)]);
+        let columns = |start, step, len| layer(vec![strided(0, 1, 4), strided(start, step, len)]);
+        let both: [Vec<Layer>; 6] = [
+            vec![rows(0, 1), rows(2, 2), rows(1, 1)],
+            vec![columns(0, 2, 3), columns(1, 2, 2)],
+            vec![
+                rows(0, 2),
+                columns(0, 1, 3),
+                layer(vec![strided(2, 1, 2), strided(3, 1, 2)]),
+            ],
+            vec![
+                layer(vec![listed(&[3, 1]), strided(0, 1, 5)]),
+                layer(vec![listed(&[0, 2, 2]), listed(&[4, 0, 1, 2, 3])]),
+            ],
+            vec![rows(1, 1), layer(vec![strided(0, 1, 4), strided(0, 1, 5)]), rows(1, 1)],
+            vec![rows(0, 3), rows(1, 3)],
+        ];
+        for layers in both {
+            assert!(cover(&layers, &[4, 5]));
+            // A box that is larger has what none of them names, and none may be missing but where it is hidden.
+            assert!(!cover(&layers, &[5, 5]) && !cover(&layers, &[4, 6]));
+            for left_out in 0..layers.len() {
+                let mut fewer = layers.clone();
+                fewer.remove(left_out);
+                let hidden = layers.len() == 3 && layers[1].piece.covers(&[4, 5]) && left_out != 1;
+                assert_eq!(cover(&fewer, &[4, 5]), hidden);
+            }
+        }
+        assert!(!cover(&[], &[4, 5]));
+    }
+
+    #[test]
+    fn points_cover_only_what_they_name() {
+        let points = |pairs: &[(u64, u64)]| Layer {
+            piece: Piece {
+                joint: true,
+                ..layer(vec![
+                    listed(&pairs.iter().map(|pair| pair.0).collect::<Vec<_>>()),
+                    listed(&pairs.iter().map(|pair| pair.1).collect::<Vec<_>>()),
+                ])
+                .piece
+            },
+            ..layer(Vec::new())
+        };
+        let diagonal = points(&[(0, 0), (1, 1)]);
+        assert!(cover(&[diagonal.clone(), points(&[(1, 0), (0, 1)])], &[2, 2]));
+        assert!(!cover(&[diagonal.clone(), points(&[(0, 0), (1, 1)])], &[2, 2]));
+    }
+
+    #[test]
+    fn parts_of_items_cover_nothing() {
+        let mut part = layer(vec![strided(0, 1, 3)]);
+        let window = Window {
+            item: 0,
+            out: 0,
+            nbytes: 1,
+        };
+        part.piece.windows = Some([window].into());
+        let (first, rest) = (layer(vec![strided(0, 1, 1)]), layer(vec![strided(1, 1, 2)]));
+        assert!(!cover(&[part.clone(), first.clone()], &[3]));
+        assert!(cover(&[part.clone(), first.clone(), rest.clone()], &[3]));
+        let mut layers = vec![first, part, layer(vec![strided(0, 1, 3)]), rest];
+        drop_hidden(&mut layers, &[3]);
+        assert_eq!(layers.len(), 2);
+    }
+
+    #[test]
+    fn boxes_come_in_c_order_and_layers_in_that_of_the_writes() {
+        let layers = [
+            layer(vec![strided(5, 1, 3), strided(0, 1, 9)]),
+            layer(vec![listed(&[0, 7]), listed(&[8, 1])]),
+            layer(vec![strided(6, 1, 1), strided(8, 1, 1)]),
+        ];
+        let split = LayerSplit::over(&layers, &[4, 4]);
+        let (mut coords, mut found) = (Vec::new(), Vec::new());
+        let mut seen = Vec::new();
+        for ordinal in 0..split.len() {
+            split.get(ordinal, &mut coords, &mut found);
+            seen.push((
+                coords.clone(),
+                found.iter().map(|one| one.piece.items()).collect::<Vec<_>>(),
+            ));
+        }
+        let expected: [([u64; 2], &[u64]); 5] = [
+            ([0, 0], &[1]),
+            ([0, 2], &[1]),
+            ([1, 0], &[12, 1]),
+            ([1, 1], &[12]),
+            ([1, 2], &[3, 1, 1]),
+        ];
+        assert_eq!(seen, expected.map(|(coords, items)| (coords.to_vec(), items.to_vec())));
+    }
+}

@@ -120,6 +120,11 @@ struct Assignment {
 #[pymethods]
 impl PyAssignment {
     #[getter]
+    fn array_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.0.array_shape)
+    }
+
+    #[getter]
     fn nbytes(&self) -> u64 {
         self.0.nbytes
     }

@@ -167,17 +167,13 @@ class ArrayAccess(ArrayChunks):
 
     def _set(self, selection: Any, kind: SelectionKind, value: Any, fields: Fields = None) -> None:
         batch, assigned = self._batch, self._parse_assigned(selection, kind, value, fields)
-        if batch is None or not batch.hold(*assigned):
+        if batch is None or not batch.write(*assigned):
             self._store(*assigned)
-        elif batch.is_full:
-            batch.flush()
 
     async def _set_async(self, selection: Any, kind: SelectionKind, value: Any) -> None:
         batch, assigned = self._batch, self._parse_assigned(selection, kind, value)
-        if batch is None or not batch.hold(*assigned):
+        if batch is None or not await batch.write_async(*assigned):
             await self._store_async(*assigned)
-        elif batch.is_full:
-            await batch.flush_async()
 
     def _parse_assigned(
         self, selection: Any, kind: SelectionKind, value: Any, fields: Fields = None

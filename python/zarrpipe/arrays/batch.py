@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from itertools import groupby
-from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -23,8 +22,8 @@ __all__ = ["MAX_NBYTES", "Batch"]
 
 MAX_NBYTES: Final = 256 << 20
 
-# A write that waits: the array's shape when it was made, the engine of that time, and what is to be written.
-_Write = tuple[tuple[int, ...], "_core.Engine", "_core.Assignment"]
+# A write that waits, and the engine of the time when it was made.
+_Write = tuple["_core.Engine", "_core.Assignment"]
 
 
 class Batch:
@@ -82,21 +81,38 @@ class Batch:
         # The child of a fork has a copy of the parent's writes: they are the parent's to store.
         return not self._ended and self._pid == os.getpid()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many bytes are held as may be."""
-        return self._nbytes >= self._max_nbytes
-
-    def hold(self, engine: _core.Engine, selected: _core.Selection, items: npt.NDArray[Any]) -> bool:
+    def write(self, engine: _core.Engine, selected: _core.Selection, items: npt.NDArray[Any]) -> bool:
         """Collect a write, whose items are copied. False where the batch has ended: then it is for the caller."""
+        assignment = engine.assign(selected, _copy(items))
+        # One that is too large to be held with others is stored by itself.
+        if not self._has_room(assignment.nbytes):
+            self.flush()
+        held = self._hold(engine, assignment)
+        if not self._has_room():
+            self.flush()
+        return held
+
+    async def write_async(self, engine: _core.Engine, selected: _core.Selection, items: npt.NDArray[Any]) -> bool:
+        """`write` without blocking the running event loop."""
+        assignment = engine.assign(selected, _copy(items))
+        if not self._has_room(assignment.nbytes):
+            await self.flush_async()
+        held = self._hold(engine, assignment)
+        if not self._has_room():
+            await self.flush_async()
+        return held
+
+    def _has_room(self, nbytes: int = 0) -> bool:
+        return self._nbytes + nbytes <= self._max_nbytes
+
+    def _hold(self, engine: _core.Engine, assignment: _core.Assignment) -> bool:
         if not self.is_open:
             return False
-        write = self._array.shape, engine, engine.assign(selected, _copy(items))
         with self._guard:
             if self._ended:
                 return False
-            self._writes.append(write)
-            self._nbytes += write[2].nbytes
+            self._writes.append((engine, assignment))
+            self._nbytes += assignment.nbytes
             return True
 
     def flush(self) -> None:
@@ -120,7 +136,8 @@ class Batch:
         async with locked(f"batch {id(self)} of {self._array.path}", access):
             writes = self._take()
             try:
-                for _, group in groupby(writes, key=itemgetter(0)):
+                # One group, unless another thread resized the array in between.
+                for _, group in groupby(writes, key=lambda write: write[1].array_shape):
                     await self._write(access, list(group))
             except BaseException:
                 with self._guard:
@@ -130,7 +147,7 @@ class Batch:
     async def _write(self, access: NodeAccess, group: list[_Write]) -> None:
         """Store writes to an array of one shape."""
         apply_settings()
-        engine, assignments = group[-1][1], [assignment for *_, assignment in group]
+        engine, assignments = group[-1][0], [assignment for _, assignment in group]
         if not access.blocking:
             await drive(engine.start_write_all(assignments), self._array.store)
         elif engine.needs_loop:
@@ -151,7 +168,7 @@ class Batch:
 
     def _put_back(self, writes: list[_Write]) -> None:
         self._writes[:0] = writes
-        self._nbytes += sum(assignment.nbytes for *_, assignment in writes)
+        self._nbytes += sum(assignment.nbytes for _, assignment in writes)
 
     # The block
 
