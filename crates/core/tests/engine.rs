@@ -516,10 +516,10 @@ fn chunks_that_pieces_cover_together_are_never_read() {
         (piece, vec![start as u32; shape.iter().product::<u64>() as usize])
     };
     for codecs in chains() {
-        for axis in 0..3 {
+        for (axis, &n) in SHAPE.iter().enumerate() {
             let (array, store) = (array(&codecs, true), memory());
             write(&array, &store, &whole(), &counting(), Way::Here).unwrap();
-            let mut all: Vec<_> = (0..SHAPE[axis]).rev().map(|start| rows(axis, start)).collect();
+            let mut all: Vec<_> = (0..n).rev().map(|start| rows(axis, start)).collect();
             write_all(&array, &store, &all, Way::Workers).unwrap();
             assert!(store.reads.lock().unwrap().is_empty(), "{codecs:?}");
             all.pop();

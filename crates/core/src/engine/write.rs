@@ -85,11 +85,14 @@ impl WriteChunk {
     /// `extent` is the part of the chunk inside the array; layers that cover it are complete.
     pub fn new(context: WriteContext, chain: Arc<Chain>, mut layers: Vec<Layer>, extent: &[u64]) -> Self {
         layers::drop_hidden(&mut layers, extent);
-        let complete = layers::cover(&layers, extent);
         for layer in &mut layers {
             layer.piece = chain.fold_piece(std::mem::take(&mut layer.piece));
         }
         let extent = chain.fold_shape(extent);
+        let complete = match chain.open_sharding() {
+            Some(sharding) if layers.len() > 1 => cover_shard(sharding, &layers, &extent),
+            _ => layers::cover(&layers, &extent),
+        };
         WriteChunk {
             chain,
             context,
@@ -351,6 +354,20 @@ impl Job for WriteChunk {
             _ => Err(unexpected()),
         }
     }
+}
+
+/// Whether layers cover the part of a shard that lies inside the array. Inner chunk by inner chunk: to have a look at
+/// the shard in one go may take more memory than to write it.
+fn cover_shard(sharding: &Sharding, layers: &[Layer], extent: &[u64]) -> bool {
+    let inner_shape = sharding.inner_shape();
+    let inside = extent.iter().zip(inner_shape);
+    let split = LayerSplit::over(layers, inner_shape);
+    let (mut coords, mut found) = (Vec::new(), Vec::new());
+    split.len() == inside.map(|(&extent, &inner)| extent.div_ceil(inner)).product::<u64>()
+        && (0..split.len()).all(|ordinal| {
+            split.get(ordinal, &mut coords, &mut found);
+            cover_inner(extent, inner_shape, &coords, &found)
+        })
 }
 
 /// Whether layers cover the part of inner chunk `coords` that lies inside the array.
