@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import product
 import zarrpipe
-from test_product_properties import AwaitedStore, Case, drawn_case, indexer_of, seeds
-from zarrpipe.stores import LocalStore, MemoryStore
+from test_product_properties import Case, drawn_case, drawn_case_of_format_2, indexer_of, seeds
+from zarrpipe.stores import LocalStore
 
 
 @dataclass
@@ -63,34 +63,42 @@ def stored(store: Any) -> dict[str, bytes]:
     return asyncio.run(values())
 
 
+async def copy(source: Any, target: Any) -> None:
+    async for key in source.list():
+        await target.set(key, await source.get(key))
+
+
+def check(draw: st.DrawFn | Any, case: Case, folder: str) -> None:
+    store: Any = LocalStore(folder) if isinstance(case.array.store, LocalStore) else type(case.array.store)()
+    asyncio.run(copy(case.array.store, store))
+    single = zarrpipe.open_array(store, config=case.array.config)
+    for _ in range(draw(st.integers(1, 2))):
+        with case.array.batch(max_nbytes=draw(st.sampled_from([1 << 20, 200]))) as batch:
+            for step in draw(st.lists(st.sampled_from(["write"] * 6 + ["read", "flush"]), max_size=7)):
+                if step == "write":
+                    write = drawn_write(draw, case)
+                    note(f"{write.selection} {write.fields} {write.awaited}")
+                    write.to_model(case.model)
+                    write.to_array(case.array)
+                    write.to_array(single)
+                elif step == "read":
+                    assert product.same(case.array[...], case.model)
+                else:
+                    batch.flush()
+        assert product.same(zarrpipe.open_array(case.array.store)[...], case.model)
+    assert product.same(single[...], case.model)
+    assert stored(case.array.store) == stored(single.store)
+
+
 @given(st.data())
 @settings(max_examples=150)
 def test_as_one_by_one(data: st.DataObject) -> None:
-    draw = data.draw
     with TemporaryDirectory() as folder, TemporaryDirectory() as other:
-        case = drawn_case(draw, folder)
-        store: Any = {AwaitedStore: AwaitedStore, MemoryStore: MemoryStore}.get(type(case.array.store))
-        store = LocalStore(other) if store is None else store()
-        asyncio.run(copy(case.array.store, store))
-        single = zarrpipe.open_array(store, config=case.array.config)
-        for _ in range(draw(st.integers(1, 2))):
-            with case.array.batch(max_nbytes=draw(st.sampled_from([1 << 20, 200]))) as batch:
-                for step in draw(st.lists(st.sampled_from(["write"] * 6 + ["read", "flush"]), max_size=7)):
-                    note(step)
-                    if step == "write":
-                        write = drawn_write(draw, case)
-                        note(f"{write.selection} {write.fields} {write.awaited}")
-                        write.to_model(case.model)
-                        write.to_array(case.array)
-                        write.to_array(single)
-                    elif step == "read":
-                        assert product.same(case.array[...], case.model)
-                    else:
-                        batch.flush()
-            assert product.same(zarrpipe.open_array(case.array.store)[...], case.model)
-        assert product.same(single[...], case.model)
-        assert stored(case.array.store) == stored(single.store)
+        check(data.draw, drawn_case(data.draw, folder), other)
 
 
-async def copy(source: Any, target: Any) -> None:
-    await target.set("zarr.json", await source.get("zarr.json"))
+@given(st.data())
+@settings(max_examples=80)
+def test_as_one_by_one_in_format_2(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder, TemporaryDirectory() as other:
+        check(data.draw, drawn_case_of_format_2(data.draw, folder), other)

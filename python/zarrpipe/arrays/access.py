@@ -214,7 +214,8 @@ class ArrayAccess(ArrayChunks):
         Parameters
         ----------
         max_nbytes : int
-            How many bytes may be held: beyond, what is held is stored, and the batch goes on.
+            How many bytes may be held: a write that finds no room has what is held stored first, and raises what goes
+            wrong there. Whatever was written stays held until it is stored.
 
         Returns
         -------
