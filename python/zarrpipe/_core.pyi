@@ -141,6 +141,17 @@ class Selection:
         """Whether it is of single items, in the shape of the coordinates."""
 
 @final
+class Assignment:
+    """A value for a selection, checked: a write that has not begun."""
+
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """The shape of the array that it is for."""
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it holds, its value included."""
+
+@final
 class Engine:
     """Reads and writes one array: a chain for each shape of chunk, a grid, a store and a key for each chunk.
 
@@ -182,6 +193,12 @@ class Engine:
         """`value` has the selection's dtype (any strides), and its shape or shape ()."""
     def start_read(self, selection: Any, out: npt.NDArray[Any] | None = None) -> Run: ...
     def start_write(self, selection: Any, value: npt.NDArray[Any]) -> Run: ...
+    def assign(self, selection: Any, value: npt.NDArray[Any]) -> Assignment:
+        """Check a write without beginning it; it will read the value's memory, which must stay as it is."""
+    def write_all(self, assignments: Sequence[Assignment]) -> None:
+        """Write assignments of this engine, or of one for the same array and shape, as if one after the other: each
+        chunk is read and put once."""
+    def start_write_all(self, assignments: Sequence[Assignment]) -> Run: ...
     def start_put(self, coords: Sequence[int], data: Any | None) -> Run:
         """Store a chunk that is encoded already (bytes-like), or delete it, in turn with other writers of its key."""
 

@@ -3,6 +3,7 @@
 //! Leading transposes do no work of their own: they permute the axes of the piece, and the copy kernel does the rest.
 //! What they leave is the *folded* spec: the chunk as the first working codec sees it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::copy::{self, Buffer, Direction};
 use crate::dtype;
 use crate::error::{Error, Kind, Result};
 use crate::heap::Heap;
+use crate::layers::Layer;
 use crate::limits::{MAX_CODEC_DEPTH, in_memory, max_chunk_nbytes};
 use crate::scratch::{self, Bytes};
 use crate::select::{Axis, Piece};
@@ -236,6 +238,18 @@ impl Chain {
         }
     }
 
+    /// The layers in the folded chunk's axes.
+    pub fn fold_layers<'a>(&self, layers: &'a [Layer]) -> Cow<'a, [Layer]> {
+        let Some(order) = &self.order else {
+            return Cow::Borrowed(layers);
+        };
+        let fold = |layer: &Layer| Layer {
+            piece: layer.piece.permuted(order),
+            buffer: layer.buffer,
+        };
+        layers.iter().map(fold).collect()
+    }
+
     /// The extents in the folded chunk's axes.
     pub fn fold_shape(&self, shape: &[u64]) -> Vec<u64> {
         match &self.order {
@@ -378,22 +392,21 @@ impl Chain {
         })
     }
 
-    /// Gathers the items of `piece` from the buffer over what the chunk held (`old`: its encoded bytes, or nothing)
-    /// and encodes. None: the chunk is all fill value and need not be stored.
-    pub fn encode_piece(
+    /// Gathers the items of the layers over what the chunk held (`old`: its encoded bytes, or nothing) and encodes.
+    /// None: the chunk is all fill value and need not be stored.
+    pub fn encode_layers(
         &self,
         old: Option<Bytes<'_>>,
-        piece: Piece,
-        complete: bool,
-        buffer: Buffer,
+        layers: &[Layer],
         encoding: Encoding,
     ) -> Result<Option<Bytes<'static>>> {
-        let Gathered { items, heap: _heap } = self.gather(old, &self.fold_piece(piece), complete, buffer)?;
+        let Gathered { items, heap: _heap } = self.gather(old, &self.fold_layers(layers))?;
         self.encode_folded(items.into(), encoding)
     }
 
-    /// The folded chunk with the buffer's items of `piece` laid over its old ones.
-    pub fn gather(&self, old: Option<Bytes<'_>>, piece: &Piece, complete: bool, buffer: Buffer) -> Result<Gathered> {
+    /// The folded chunk with the items of the layers, which are in its axes, laid over its old ones. `old` need not be
+    /// given where the layers leave nothing of it inside the array.
+    pub fn gather(&self, old: Option<Bytes<'_>>, layers: &[Layer]) -> Result<Gathered> {
         let folded = &self.folded;
         let heap = Heap::default();
         let mut items = scratch::take(in_memory(folded.nbytes())?)?;
@@ -402,24 +415,34 @@ impl Chain {
         // SAFETY: the scratch buffer holds the whole folded chunk in C order, and the heap is used here only.
         let target = unsafe { Buffer::new(items.as_mut_ptr()).with_heap(&heap) };
         match old {
-            Some(data) if !complete => self.decode_folded(data, &whole, target)?,
-            _ if piece.covers(&folded.shape) => {}
+            Some(data) => self.decode_folded(data, &whole, target)?,
+            _ if layers.iter().any(|layer| layer.piece.covers(&folded.shape)) => {}
             // SAFETY: the whole chunk, in its own buffer.
             _ => unsafe { folded.fill(target, &whole) },
         }
-        // SAFETY: `items` is the whole folded chunk and ours alone; the buffer's maker vouches for the piece.
-        unsafe {
-            copy::transfer(
-                Direction::Gather,
-                items.as_mut_ptr(),
-                &strides,
-                buffer.start(),
-                piece,
-                &folded.layout,
-                false,
-            );
-        }
+        self.lay_over(&mut items, layers)?;
         Ok(Gathered { items, heap })
+    }
+
+    /// Lays the items of the layers, which are in the folded chunk's axes, over its own.
+    pub fn lay_over(&self, items: &mut [u8], layers: &[Layer]) -> Result<()> {
+        let (strides, layout) = (self.folded.strides(), &self.folded.layout);
+        Expect::Exactly(in_memory(self.folded.nbytes())?).check(items.len())?;
+        for Layer { piece, buffer } in layers {
+            // SAFETY: `items` is the whole folded chunk and ours alone; the buffer's maker vouches for the piece.
+            unsafe {
+                copy::transfer(
+                    Direction::Gather,
+                    items.as_mut_ptr(),
+                    &strides,
+                    buffer.start(),
+                    piece,
+                    layout,
+                    false,
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Encodes the items of a folded chunk; None where it is all fill value and need not be stored.
@@ -471,7 +494,7 @@ impl Chain {
             &self.spec.shape,
             &c_strides(&self.spec.shape, self.spec.layout.item_nbytes),
         );
-        self.encode_piece(None, whole, true, buffer, encoding)
+        self.encode_layers(None, &[Layer { piece: whole, buffer }], encoding)
     }
 
     fn spec_check(&self, items: &[u8]) -> Result<()> {

@@ -11,6 +11,7 @@ pub mod error;
 pub mod grid;
 pub mod heap;
 pub mod keys;
+pub mod layers;
 pub mod limits;
 pub mod number;
 pub mod scratch;

@@ -119,6 +119,12 @@ impl Piece {
         self.axes.iter().any(|axis| matches!(axis, Axis::Listed(_)))
     }
 
+    /// How many indices are listed, along all axes together.
+    pub fn listed_len(&self) -> u64 {
+        let listed = |axis: &&Axis| matches!(axis, Axis::Listed(_));
+        self.axes.iter().filter(listed).map(Axis::len).sum()
+    }
+
     /// The same items, with axis `i` of the result being axis `order[i]`.
     #[must_use]
     pub fn permuted(&self, order: &[usize]) -> Piece {

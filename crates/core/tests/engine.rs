@@ -15,6 +15,7 @@ use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, ShapedChains, WritePlan};
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::grid::Grid;
 use zarrpipe_core::keys::{KeyKind, Keys};
+use zarrpipe_core::layers::LayerSplit;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
 use zarrpipe_core::spec::{ChunkSpec, c_strides};
@@ -269,11 +270,20 @@ fn read(array: &Arc<ArrayPlan>, store: &Arc<Memory>, piece: &Piece, out: &mut [u
 }
 
 fn write(array: &Arc<ArrayPlan>, store: &Arc<Memory>, piece: &Piece, value: &[u32], way: Way) -> Result<()> {
-    // SAFETY: a write only reads the value, which outlives the call.
-    let buffer = unsafe { Buffer::new(value.as_ptr().cast_mut().cast()) };
+    write_all(array, store, &[(piece.clone(), value.to_vec())], way)
+}
+
+/// Several pieces in one call, each from a buffer of its own.
+fn write_all(array: &Arc<ArrayPlan>, store: &Arc<Memory>, writes: &[(Piece, Vec<u32>)], way: Way) -> Result<()> {
+    let split = |(piece, value): &(Piece, Vec<u32>)| {
+        // SAFETY: a write only reads the value, which outlives the call.
+        let buffer = unsafe { Buffer::new(value.as_ptr().cast_mut().cast()) };
+        (Arc::new(array.grid.split(piece)), buffer)
+    };
+    let split = LayerSplit::new(writes.iter().map(split).collect());
     let keeps_ranges = !matches!(way, Way::Loop);
     run(
-        Box::new(WritePlan::new(array.clone(), piece, buffer, keeps_ranges, "memory")),
+        Box::new(WritePlan::new(array.clone(), split, keeps_ranges, "memory")),
         store,
         way,
     )
@@ -446,6 +456,76 @@ fn a_complete_chunk_is_never_read_first() {
         let (array, store) = (array(&codecs, true), memory());
         write(&array, &store, &whole(), &counting(), Way::Here).unwrap();
         assert!(store.reads.lock().unwrap().is_empty(), "{codecs:?}");
+    }
+}
+
+/// Writes that were collected give the stored bytes that they give one by one, and take up each key once.
+fn written_together_as_one_by_one(plan: impl Fn(&[Value]) -> Arc<ArrayPlan>) {
+    for (number, codecs) in chains().iter().enumerate() {
+        for way in [Way::Here, Way::Workers, Way::Loop] {
+            let (array, store, single) = (plan(codecs), memory(), memory());
+            let mut random = Random(number as u64);
+            for round in 0..12 {
+                let mut writes = Vec::new();
+                for _ in 0..random.below(6) {
+                    let (piece, items) = match random.below(4) {
+                        0 => random.points(),
+                        _ => random.piece(),
+                    };
+                    let value: Vec<u32> = items.iter().map(|_| 7 + random.below(3) as u32).collect();
+                    write(&array, &single, &piece, &value, way).unwrap();
+                    writes.push((piece, value));
+                }
+                store.reads.lock().unwrap().clear();
+                write_all(&array, &store, &writes, way).unwrap();
+                let case = format!("chain {number}, {way:?}, round {round}");
+                assert!(
+                    *store.values.lock().unwrap() == *single.values.lock().unwrap(),
+                    "{case}: other bytes"
+                );
+                let mut read = HashMap::new();
+                for (key, ranges) in store.reads.lock().unwrap().iter() {
+                    let new = read.entry((key.clone(), format!("{ranges:?}"))).or_insert(0);
+                    *new += 1;
+                    assert_eq!(*new, 1, "{case}: {key} was read twice");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn writes_together_leave_what_they_leave_one_by_one() {
+    written_together_as_one_by_one(|codecs| array(codecs, true));
+}
+
+#[test]
+fn writes_together_to_chunks_of_several_shapes() {
+    written_together_as_one_by_one(|codecs| rectilinear(codecs).0);
+}
+
+#[test]
+fn chunks_that_pieces_cover_together_are_never_read() {
+    let rows = |axis: usize, start: u64| {
+        let mut shape = SHAPE;
+        shape[axis] = 1;
+        let mut piece = Piece::whole(&shape, &c_strides(&shape, 4));
+        if let Axis::Strided { start: first, .. } = &mut piece.axes[axis] {
+            *first = start;
+        }
+        (piece, vec![start as u32; shape.iter().product::<u64>() as usize])
+    };
+    for codecs in chains() {
+        for (axis, &n) in SHAPE.iter().enumerate() {
+            let (array, store) = (array(&codecs, true), memory());
+            write(&array, &store, &whole(), &counting(), Way::Here).unwrap();
+            let mut all: Vec<_> = (0..n).rev().map(|start| rows(axis, start)).collect();
+            write_all(&array, &store, &all, Way::Workers).unwrap();
+            assert!(store.reads.lock().unwrap().is_empty(), "{codecs:?}");
+            all.pop();
+            write_all(&array, &store, &all, Way::Workers).unwrap();
+            assert!(!store.reads.lock().unwrap().is_empty(), "{codecs:?}");
+        }
     }
 }
 

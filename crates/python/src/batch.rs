@@ -51,7 +51,7 @@ pub fn batch_read(
         items,
         way: BatchWay::Read(context),
     };
-    let jobs = Held::staged(plan, array.keep(out.py()));
+    let jobs = Held::staged(plan, vec![array.keep(out.py())]);
     Ok(Run::new(Box::new(jobs), place, Outcome::Missing(array, missing), ""))
 }
 
@@ -82,16 +82,16 @@ pub fn batch_write(
         })
         .collect();
     let context = WriteContext {
-        buffer: array.buffer(py),
         encoding: Encoding { keep_empty },
         keeps_ranges: place.native(),
     };
     let way = BatchWay::Write {
         context,
+        buffer: array.buffer(py),
         store: place.identity().to_owned(),
     };
     let plan = BatchPlan { items: items?, way };
-    let jobs = Held::staged(plan, array.keep(py));
+    let jobs = Held::staged(plan, vec![array.keep(py)]);
     Ok(Run::new(Box::new(jobs), place, Outcome::Nothing, ""))
 }
 

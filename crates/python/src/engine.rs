@@ -13,6 +13,7 @@ use zarrpipe_core::engine::plan::{ArrayPlan, PutPlan, ReadPlan, ShapedChains, Wr
 use zarrpipe_core::error::Result;
 use zarrpipe_core::grid::Grid;
 use zarrpipe_core::keys::{KeyKind, Keys};
+use zarrpipe_core::layers::LayerSplit;
 use zarrpipe_core::select::Split;
 use zarrpipe_core::store::Store;
 
@@ -100,6 +101,32 @@ impl PySelection {
     #[getter]
     fn points(&self) -> bool {
         self.selection.is_points()
+    }
+}
+
+/// A value for a selection, checked: a write that has not begun. It uses the value's memory, except for items of
+/// variable length, which it has copied.
+#[pyclass(frozen, module = "zarrpipe._core", name = "Assignment")]
+pub struct PyAssignment(Assignment);
+
+struct Assignment {
+    /// Over the grid of the array that it is for.
+    split: Arc<Split>,
+    array_shape: Vec<u64>,
+    value: ArrayItems,
+    nbytes: u64,
+}
+
+#[pymethods]
+impl PyAssignment {
+    #[getter]
+    fn array_shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.0.array_shape)
+    }
+
+    #[getter]
+    fn nbytes(&self) -> u64 {
+        self.0.nbytes
     }
 }
 
@@ -210,8 +237,22 @@ impl PyEngine {
 
     fn write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<()> {
         let py = selection.py();
-        let (jobs, here) = self.write_jobs(selection, value)?;
+        let (jobs, here) = self.write_jobs(py, &[&self.assigned(selection, value)?])?;
         run_blocking(py, Box::new(jobs), &self.place, here, &self.path)
+    }
+
+    fn assign(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<PyAssignment> {
+        self.assigned(selection, value).map(PyAssignment)
+    }
+
+    fn write_all(&self, py: Python<'_>, assignments: Vec<Bound<'_, PyAssignment>>) -> PyResult<()> {
+        let (jobs, here) = self.write_jobs(py, &inside(&assignments))?;
+        run_blocking(py, Box::new(jobs), &self.place, here, &self.path)
+    }
+
+    fn start_write_all(&self, py: Python<'_>, assignments: Vec<Bound<'_, PyAssignment>>) -> PyResult<Run> {
+        let (jobs, _) = self.write_jobs(py, &inside(&assignments))?;
+        Ok(Run::new(Box::new(jobs), &self.place, Outcome::Nothing, &self.path))
     }
 
     fn start_put(&self, py: Python<'_>, coords: Vec<u64>, data: Option<&Bound<'_, PyAny>>) -> PyResult<Run> {
@@ -233,7 +274,7 @@ impl PyEngine {
     }
 
     fn start_write(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Run> {
-        let (jobs, _) = self.write_jobs(selection, value)?;
+        let (jobs, _) = self.write_jobs(selection.py(), &[&self.assigned(selection, value)?])?;
         Ok(Run::new(Box::new(jobs), &self.place, Outcome::Nothing, &self.path))
     }
 }
@@ -284,14 +325,10 @@ impl PyEngine {
         });
         self.prepare(py, plan.split())?;
         let here = self.plan.decoded_nbytes(plan.split(), &piece) < WORK_NBYTES;
-        Ok((Held::staged(plan, out.keep(py)), out, here))
+        Ok((Held::staged(plan, vec![out.keep(py)]), out, here))
     }
 
-    fn write_jobs(
-        &self,
-        selection: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyUntypedArray>,
-    ) -> PyResult<(Held<WritePlan>, bool)> {
+    fn assigned(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Assignment> {
         let py = selection.py();
         self.place
             .check_writable()
@@ -305,21 +342,54 @@ impl PyEngine {
             buffer::check_shape(value, &selection.shape(), "the value")?;
         }
         let value = ArrayItems::source(value, &self.plan.chain)?;
-        let (array, place) = (&self.plan, &self.place);
-        let (strides, buffer) = (value.strides(), value.buffer(py));
-        let (native, identity) = (place.native(), place.identity());
-        let plan = unlocked(py, &selection, || {
-            WritePlan::new(array.clone(), &selection.piece(strides), buffer, native, identity)
+        let (grid, strides) = (&self.plan.grid, value.strides());
+        let (split, listed) = unlocked(py, &selection, || {
+            let piece = selection.piece(strides);
+            (grid.split(&piece), piece.listed_len())
         });
-        self.prepare(py, plan.split())?;
+        let nbytes = value.nbytes(py) + LISTED_NBYTES * listed + TOUCH_NBYTES * split.len();
+        Ok(Assignment {
+            split: Arc::new(split),
+            array_shape: grid.shape().to_vec(),
+            value,
+            nbytes,
+        })
+    }
+
+    /// The jobs that write assignments, of which later ones win, and whether they are cheap enough for the calling
+    /// thread.
+    fn write_jobs(&self, py: Python<'_>, assignments: &[&Assignment]) -> PyResult<(Held<WritePlan>, bool)> {
+        if assignments.iter().any(|one| one.array_shape != self.plan.grid.shape()) {
+            return Err(PyValueError::new_err("the assignment is to an array of another shape"));
+        }
+        let splits = assignments.iter().map(|one| (one.split.clone(), one.value.buffer(py)));
+        let splits: Vec<_> = splits.collect();
+        let split = match splits.len() {
+            1 => LayerSplit::new(splits),
+            _ => py.detach(|| LayerSplit::new(splits)),
+        };
+        let place = &self.place;
+        let plan = WritePlan::new(self.plan.clone(), split, place.native(), place.identity());
+        for split in plan.split().splits() {
+            self.prepare(py, split)?;
+        }
         if let (Place::Blocking { store, .. }, true) = (&**place, plan.split().len() >= FOLDERS_FROM) {
             let store: &Arc<dyn Store> = store;
             let prepared = py.detach(|| store.prepare(&mut plan.folders().into_iter()));
             prepared.map_err(|error| to_python(py, error, Some(&self.path)))?;
         }
-        let here = self.plan.chunk_nbytes(plan.split()) < WORK_NBYTES;
-        Ok((Held::staged(plan, value.keep(py)), here))
+        let here = plan.chunk_nbytes() < WORK_NBYTES;
+        let keep = assignments.iter().map(|one| one.value.keep(py)).collect();
+        Ok((Held::staged(plan, keep), here))
     }
+}
+
+/// What a touched chunk costs until it is written, beside the items, and what a listed index does.
+const TOUCH_NBYTES: u64 = 64;
+const LISTED_NBYTES: u64 = 32;
+
+fn inside<'a>(assignments: &'a [Bound<'_, PyAssignment>]) -> Vec<&'a Assignment> {
+    assignments.iter().map(|one| &one.get().0).collect()
 }
 
 /// Plans a call, for which other threads of Python wait only if it is done in no time.

@@ -57,6 +57,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<pystore::PyStore>()?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PySelection>()?;
+    module.add_class::<engine::PyAssignment>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<buffer::Owned>()?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;

@@ -17,6 +17,7 @@ use zarrpipe_core::engine::unit::{DecodeUnit, Destination, EncodeUnit};
 use zarrpipe_core::engine::write::Slots;
 use zarrpipe_core::error::{Error, Result};
 use zarrpipe_core::heap::Heap;
+use zarrpipe_core::layers::Layer;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::Piece;
 use zarrpipe_core::store::{ByteRange, concatenate};
@@ -40,20 +41,25 @@ pub struct Held<J: Jobs> {
     /// The arrays whose memory the jobs use, until the call has ended.
     keep: Mutex<Vec<Py<PyAny>>>,
     /// Memory of ours that they use.
-    _staging: Option<Arc<Staging>>,
+    _staging: Vec<Arc<Staging>>,
 }
 
 impl<J: Jobs> Held<J> {
     pub fn new(jobs: J, keep: Vec<Py<PyAny>>) -> Self {
-        Self::staged(jobs, (keep, None))
-    }
-
-    /// Jobs on an array: see `ArrayItems::keep`.
-    pub fn staged(jobs: J, (keep, staging): (Vec<Py<PyAny>>, Option<Arc<Staging>>)) -> Self {
         Held {
             jobs,
             keep: Mutex::new(keep),
-            _staging: staging,
+            _staging: Vec::new(),
+        }
+    }
+
+    /// Jobs on arrays: see `ArrayItems::keep`.
+    pub fn staged(jobs: J, arrays: Vec<(Py<PyAny>, Option<Arc<Staging>>)>) -> Self {
+        let (keep, staging): (Vec<_>, Vec<_>) = arrays.into_iter().unzip();
+        Held {
+            jobs,
+            keep: Mutex::new(keep),
+            _staging: staging.into_iter().flatten().collect(),
         }
     }
 }
@@ -412,8 +418,9 @@ impl Jobs for Coded {
                     return Err(Error::value(message));
                 }
                 // SAFETY: gathering only reads the chunk's items, which `data` holds until it is done.
-                let source = unsafe { Buffer::new(data.as_ptr().cast_mut()) };
-                let Gathered { items, .. } = chain.gather(None, &chain.fold_piece(whole), true, source)?;
+                let buffer = unsafe { Buffer::new(data.as_ptr().cast_mut()) };
+                let piece = chain.fold_piece(whole);
+                let Gathered { items, .. } = chain.gather(None, &[Layer { piece, buffer }])?;
                 let destination = Destination::Slot {
                     slots: self.slots.clone(),
                     number: ordinal,

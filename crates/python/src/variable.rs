@@ -103,6 +103,13 @@ impl Staging {
         Ok(Self::new(content, items, strides, heap))
     }
 
+    /// The memory of the items and of what they describe.
+    fn nbytes(&self) -> u64 {
+        // SAFETY: the items are descriptors that point to the heap.
+        let described = unsafe { variable::total_nbytes(&self.items) }.unwrap_or(usize::MAX);
+        (self.items.len() as u64).saturating_add(described as u64)
+    }
+
     fn buffer(&self) -> Buffer {
         // SAFETY: a call keeps this behind an `Arc`, so the heap stays where it is, and lives as long as its items.
         unsafe { self.start.with_heap(&self.heap) }
@@ -203,8 +210,23 @@ impl ArrayItems {
     }
 
     /// What must live as long as the call.
-    pub fn keep(&self, py: Python<'_>) -> (Vec<Py<PyAny>>, Option<Arc<Staging>>) {
-        (vec![self.array.clone_ref(py).into_any()], self.staging.clone())
+    pub fn keep(&self, py: Python<'_>) -> (Py<PyAny>, Option<Arc<Staging>>) {
+        (self.array.clone_ref(py).into_any(), self.staging.clone())
+    }
+
+    /// The memory that the items take. Where the array repeats itself they count once.
+    pub fn nbytes(&self, py: Python<'_>) -> u64 {
+        if let Some(staging) = &self.staging {
+            return staging.nbytes();
+        }
+        let array = self.array.bind(py);
+        let own = array
+            .strides()
+            .iter()
+            .zip(array.shape())
+            .filter(|&(&stride, _)| stride != 0);
+        let items: u64 = own.map(|(_, &n)| n as u64).product();
+        items * array.dtype().itemsize() as u64
     }
 
     /// The array, when the call that fills it has ended well.

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe.abc.buffer import BufferPrototype, NDBuffer
+from zarrpipe.arrays.batch import MAX_NBYTES, Batch
 from zarrpipe.arrays.chunks import ArrayChunks
 from zarrpipe.arrays.indexers import Indexer
 from zarrpipe.buffer import default_buffer_prototype
@@ -70,6 +71,7 @@ class ArrayAccess(ArrayChunks):
         array([[ 3,  0],
                [23, 20]], dtype=int32)
         """
+        self._flush()
         engine = self._engine
         apply_settings()
         if engine.needs_loop:
@@ -79,6 +81,7 @@ class ArrayAccess(ArrayChunks):
 
     async def read_async(self, selection: Any = ..., *, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
         """`read` without blocking the running event loop."""
+        await self._flush_async()
         apply_settings()
         result: npt.NDArray[Any] = await drive(self._engine.start_read(selection, out), self.store)
         return result
@@ -140,6 +143,7 @@ class ArrayAccess(ArrayChunks):
         fields: Fields = None,
         prototype: BufferPrototype | None = None,
     ) -> npt.NDArray[Any]:
+        self._flush()
         engine = self._engine
         apply_settings()
         selected = engine.select(selection, kind, fields)
@@ -154,6 +158,7 @@ class ArrayAccess(ArrayChunks):
         return converted  # type: ignore[no-any-return]
 
     async def _get_async(self, selection: Any, kind: SelectionKind, out: Out = None) -> npt.NDArray[Any]:
+        await self._flush_async()
         engine = self._engine
         apply_settings()
         selected = engine.select(selection, kind)
@@ -161,23 +166,84 @@ class ArrayAccess(ArrayChunks):
         return result
 
     def _set(self, selection: Any, kind: SelectionKind, value: Any, fields: Fields = None) -> None:
+        batch, assigned = self._batch, self._parse_assigned(selection, kind, value, fields)
+        if batch is None or not batch.write(*assigned):
+            self._store(*assigned)
+
+    async def _set_async(self, selection: Any, kind: SelectionKind, value: Any) -> None:
+        batch, assigned = self._batch, self._parse_assigned(selection, kind, value)
+        if batch is None or not await batch.write_async(*assigned):
+            await self._store_async(*assigned)
+
+    def _parse_assigned(
+        self, selection: Any, kind: SelectionKind, value: Any, fields: Fields = None
+    ) -> tuple[_core.Engine, _core.Selection, npt.NDArray[Any]]:
         self._check_writable()
         apply_settings()
         engine = self._engine
         selected = engine.select(selection, kind, fields, writing=True)
-        items = self._to_items(value, selected.shape, selected.dtype, points=selected.points)
+        return engine, selected, self._to_items(value, selected.shape, selected.dtype, points=selected.points)
+
+    def _store(self, engine: _core.Engine, selected: _core.Selection, items: npt.NDArray[Any]) -> None:
         if engine.needs_loop:
             self._finish(engine.start_write(selected, items))
         else:
             engine.write(selected, items)
 
-    async def _set_async(self, selection: Any, kind: SelectionKind, value: Any) -> None:
-        self._check_writable()
-        apply_settings()
-        engine = self._engine
-        selected = engine.select(selection, kind, writing=True)
-        items = self._to_items(value, selected.shape, selected.dtype, points=selected.points)
+    async def _store_async(self, engine: _core.Engine, selected: _core.Selection, items: npt.NDArray[Any]) -> None:
         await drive(engine.start_write(selected, items), self.store)
+
+    # Together
+
+    def batch(self, *, max_nbytes: int = MAX_NBYTES) -> Batch:
+        """Collect the writes of a ``with`` block, so that each chunk is read and stored once for all of them.
+
+        Inside of ``with array.batch():`` (or ``async with``) each write through this object is checked and its values
+        are copied at once; the chunks are stored when the block ends. Several writes to a chunk or shard then cost one
+        read of it and one put, and no read where they leave nothing of it out. Where they overlap the last one stays.
+
+        - Whatever looks at chunks through this object (a read, `append`, `resize`, `nbytes_stored` ...) has the writes
+          before it stored first. Other objects of the same array do not see them yet.
+        - An exception in the block discards what is not stored by then: writes before a read, before a `flush`, or
+          before `max_nbytes` was reached, are stored already.
+        - Where storing fails at the end, the error is raised as that of any write is. Some chunks may be stored by
+          then, each of them whole, and the others are not.
+        - Threads and tasks may share the block; it collects the writes of all.
+        - A pickled array, and that of the child of a fork, has no batch: its writes are stored at once.
+
+        Parameters
+        ----------
+        max_nbytes : int
+            How many bytes may be held: a write that finds no room has what is held stored first, and raises what goes
+            wrong there. Whatever was written stays held until it is stored.
+
+        Returns
+        -------
+        Batch
+            With the methods `flush` and `discard`, for use in a ``with`` or an ``async with`` statement.
+
+        Raises
+        ------
+        ReadOnlyError
+            The array was opened for reading only.
+        RuntimeError
+            On entry: a batch of this object is open already.
+
+        Examples
+        --------
+        >>> import zarrpipe
+        >>> array = zarrpipe.create_array({}, shape=(4, 6), chunks=(2, 6), dtype="int32")
+        >>> with array.batch():
+        ...     array[0] = 1
+        ...     array.oindex[[1, 3], ::5] = 2
+        >>> array[...]
+        array([[1, 1, 1, 1, 1, 1],
+               [2, 0, 0, 0, 0, 2],
+               [0, 0, 0, 0, 0, 0],
+               [2, 0, 0, 0, 0, 2]], dtype=int32)
+        """
+        self._check_writable()
+        return Batch(self, max_nbytes)
 
     # By zarr-python's names. `out` is an array or a buffer, `fields` a name or a list of names, and what is returned is
     # what `prototype` makes of the array read.

@@ -176,6 +176,7 @@ class Array(ArrayAccess):
 
     async def _resize(self, access: NodeAccess, new_shape: tuple[int, ...]) -> None:
         async with locked(self._shape_lock, access):
+            await self._flush_by(access)
             # Another array object may have resized it.
             current = self._same_array(await load_array(access, self.path, self.zarr_format))
             wide_shape = tuple(max(pair) for pair in zip(current.shape, new_shape, strict=True))
@@ -245,6 +246,7 @@ class Array(ArrayAccess):
         # Until the data are written: who knows a smaller shape takes a chunk at the edge for complete, and would write
         # over what lies behind.
         async with locked(self._shape_lock, access):
+            await self._flush_by(access)
             old = await self._change(access, longer)
             region = tuple(
                 slice(length, length + items.shape[axis]) if at == axis else slice(None)
@@ -263,7 +265,8 @@ class Array(ArrayAccess):
         return self.read(region) if access.blocking else await self.read_async(region)
 
     async def _write_by(self, access: NodeAccess, region: Any, value: Any) -> None:
+        # Stored at once, also while a batch collects writes.
         if access.blocking:
-            self.write(region, value)
+            self._store(*self._parse_assigned(region, "any", value))
         else:
-            await self.write_async(region, value)
+            await self._store_async(*self._parse_assigned(region, "any", value))

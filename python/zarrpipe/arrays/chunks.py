@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zarrpipe import _core
+from zarrpipe.arrays.batch import Batch
 from zarrpipe.arrays.chunk_shapes import check_inner_chunks
 from zarrpipe.arrays.facts import ArrayFacts, in_array_document
 from zarrpipe.arrays.objects import ObjectEngine
@@ -40,6 +41,21 @@ class ArrayChunks(ArrayFacts):
 
     # The engine and the metadata that it was made from.
     _built: tuple[_core.Engine, AnyArrayMetadata] | None = None
+
+    # While its block lasts: writes go there. Reads, and all that looks at chunks, have it stored first.
+    _batch: Batch | None = None
+
+    def _flush(self) -> None:
+        if self._batch is not None:
+            self._batch.flush()
+
+    async def _flush_async(self) -> None:
+        if self._batch is not None:
+            await self._batch.flush_async()
+
+    async def _flush_by(self, access: NodeAccess) -> None:
+        if self._batch is not None:
+            await self._batch.flush_by(access)
 
     @property
     def _engine(self) -> _core.Engine:
@@ -194,6 +210,7 @@ class ArrayChunks(ArrayFacts):
             There is no chunk with these coordinates.
         """
         key = self._chunk_key(chunk_coords)
+        self._flush()
         return run(self.store, lambda access: access.get(key))
 
     def put_encoded_chunk(self, chunk_coords: tuple[int, ...], data: bytes | bytearray | memoryview | None) -> None:
@@ -208,6 +225,7 @@ class ArrayChunks(ArrayFacts):
         """
         self._check_writable()
         self._chunk_key(chunk_coords)
+        self._flush()
         # A copy: the caller's bytes may change while they are written.
         self._finish(self._engine.start_put(chunk_coords, None if data is None else bytes(data)))
 
@@ -215,11 +233,14 @@ class ArrayChunks(ArrayFacts):
 
     def nbytes_stored(self) -> int:
         """Return the size of all that is stored below the array's path, its document included, in bytes."""
+        self._flush()
         return run(self.store, lambda access: access.nbytes(self.path))
 
     async def nbytes_stored_async(self) -> int:
         """`nbytes_stored` without blocking the running event loop."""
-        return await NodeAccess(self.store, blocking=False).nbytes(self.path)
+        access = NodeAccess(self.store, blocking=False)
+        await self._flush_by(access)
+        return await access.nbytes(self.path)
 
     @property
     def nchunks_initialized(self) -> int:
@@ -231,6 +252,7 @@ class ArrayChunks(ArrayFacts):
         return sum(math.prod(n // chunk for n, chunk in zip(shard, inner, strict=True)) for shard in shards)
 
     def _stored_inside(self) -> list[tuple[int, ...]]:
+        self._flush()
         coords = run(self.store, lambda access: stored_chunks(access, self.path, self._metadata))
         return inside(coords, self._metadata)
 

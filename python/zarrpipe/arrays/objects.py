@@ -49,6 +49,9 @@ class ObjectEngine:
     def start_write(self, selection: Any, value: npt.NDArray[Any]) -> _core.Run:
         return self._engine.start_write(selection, self._data_type.pack_objects(value))
 
+    def assign(self, selection: Any, value: npt.NDArray[Any]) -> _core.Assignment:
+        return self._engine.assign(selection, self._data_type.pack_objects(value))
+
 
 class _ObjectRun:
     """`_core.Run` of a read."""

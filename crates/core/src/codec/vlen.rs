@@ -194,6 +194,7 @@ mod tests {
     use crate::chain::{Chain, Encoding};
     use crate::codec::hostile::{compile_error, noise, spec_of};
     use crate::error::Kind;
+    use crate::layers::Layer;
     use crate::select::{Axis, Piece};
     use crate::variable::Builder;
 
@@ -341,7 +342,7 @@ mod tests {
                 // SAFETY: one item, which goes to all places; it and its heap live until it is encoded.
                 let buffer = unsafe { crate::copy::Buffer::new(items.as_mut_ptr()).with_heap(&heap) };
                 chain
-                    .encode_piece(old.map(Bytes::Borrowed), piece, false, buffer, ENCODING)
+                    .encode_layers(old.map(Bytes::Borrowed), &[Layer { piece, buffer }], ENCODING)
                     .unwrap()
                     .unwrap()
             };

@@ -1,6 +1,6 @@
 //! Plans: an array, a piece of it and a buffer become chunk jobs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -14,6 +14,7 @@ use crate::copy::Buffer;
 use crate::error::{Error, Kind, Result};
 use crate::grid::Grid;
 use crate::keys::Keys;
+use crate::layers::{Layer, LayerSplit};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 
@@ -225,20 +226,18 @@ impl Jobs for ReadPlan {
     }
 }
 
-/// The write jobs of a piece.
+/// The write jobs of a piece, or of several: each chunk is read and put once for all that touch it.
 pub struct WritePlan {
     array: Arc<ArrayPlan>,
-    split: Split,
+    split: LayerSplit,
     context: WriteContext,
     store: String,
 }
 
 impl WritePlan {
-    /// `store` names the store for the lock table.
-    pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, keeps_ranges: bool, store: &str) -> Self {
-        let split = array.grid.split(piece);
+    /// `split` is over the array's grid; `store` names the store for the lock table.
+    pub fn new(array: Arc<ArrayPlan>, split: LayerSplit, keeps_ranges: bool, store: &str) -> Self {
         let context = WriteContext {
-            buffer,
             encoding: array.encoding,
             keeps_ranges,
         };
@@ -250,12 +249,25 @@ impl WritePlan {
         }
     }
 
-    pub fn split(&self) -> &Split {
+    pub fn split(&self) -> &LayerSplit {
         &self.split
     }
 
+    /// About how many bytes the chunks have, up to a little over what is run in the calling thread.
+    pub fn chunk_nbytes(&self) -> u64 {
+        if self.array.shaped.is_none() {
+            return self.split.len().saturating_mul(self.array.chain.spec().nbytes());
+        }
+        let nbytes = |split| self.array.chunk_nbytes(split);
+        self.split.splits().map(nbytes).fold(0, u64::saturating_add)
+    }
+
     /// The folders that the chunks lie in: made before the chunks, which is faster than between them.
-    pub fn folders(&self) -> Vec<String> {
+    pub fn folders(&self) -> BTreeSet<String> {
+        self.split.splits().flat_map(|split| self.folders_of(split)).collect()
+    }
+
+    fn folders_of(&self, split: &Split) -> Vec<String> {
         if !self.array.keys.has_folders() || self.array.grid.shape().is_empty() {
             return Vec::new();
         }
@@ -263,7 +275,7 @@ impl WritePlan {
         let mut positions: Vec<Vec<u64>> = vec![Vec::new()];
         for axis in 0..last {
             // Points: their folders are made when they are missed.
-            let Some(coords) = self.split.axis_coords(axis) else {
+            let Some(coords) = split.axis_coords(axis) else {
                 return Vec::new();
             };
             let extend = |position: &Vec<u64>| coords.iter().map(|&c| [position.as_slice(), &[c]].concat()).collect();
@@ -284,11 +296,11 @@ impl Jobs for WritePlan {
     }
 
     fn make(&self, ordinal: u64) -> Result<ChunkJob> {
-        let (mut coords, mut piece) = (Vec::new(), Piece::default());
-        self.split.get(ordinal, &mut coords, &mut piece);
+        let (mut coords, mut layers) = (Vec::new(), Vec::new());
+        self.split.get(ordinal, &mut coords, &mut layers);
         let array = &self.array;
         let extent = array.grid.extent(&coords);
-        let job = WriteChunk::new(self.context, array.chain_at(&coords)?, piece, &extent);
+        let job = WriteChunk::new(self.context, array.chain_at(&coords)?, layers, &extent);
         Ok(ChunkJob {
             job: Box::new(job),
             key: array.keys.key(&coords),
@@ -353,7 +365,11 @@ pub struct BatchItem {
 /// What a batch does with its chunks.
 pub enum BatchWay {
     Read(ReadContext),
-    Write { context: WriteContext, store: String },
+    Write {
+        context: WriteContext,
+        buffer: Buffer,
+        store: String,
+    },
 }
 
 /// The jobs of a batch.
@@ -394,7 +410,9 @@ impl Jobs for BatchPlan {
         let (chain, piece) = (chain.clone(), piece.clone());
         let job: Box<dyn super::job::Job> = match &self.way {
             BatchWay::Read(context) => Box::new(ReadChunk::new(context.clone(), chain, piece, ordinal)),
-            BatchWay::Write { context, .. } => Box::new(WriteChunk::new(*context, chain, piece, extent)),
+            &BatchWay::Write { context, buffer, .. } => {
+                Box::new(WriteChunk::new(context, chain, vec![Layer { piece, buffer }], extent))
+            }
         };
         Ok(ChunkJob {
             job,

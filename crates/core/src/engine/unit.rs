@@ -10,6 +10,7 @@ use crate::codec::sharding_indexed::{InnerChunk, Sharding, assemble};
 use crate::copy::Buffer;
 use crate::error::{Error, Result};
 use crate::heap::Heap;
+use crate::layers::Layer;
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::store::{Part, concatenate};
@@ -196,7 +197,11 @@ impl EncodeUnit {
         for ordinal in 0..split.len() {
             split.get(ordinal, &mut coords, &mut piece);
             let inner = sharding.inner().clone();
-            let Gathered { items, .. } = inner.gather(None, &inner.fold_piece(piece.clone()), true, buffer)?;
+            let layer = Layer {
+                piece: inner.fold_piece(piece.clone()),
+                buffer,
+            };
+            let Gathered { items, .. } = inner.gather(None, &[layer])?;
             let destination = Destination::Slot {
                 slots: slots.clone(),
                 number: sharding.inner_number(&coords),

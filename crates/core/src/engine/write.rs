@@ -1,7 +1,8 @@
 //! Write jobs: a chunk from the caller's buffer to a new value of its key.
 //!
 //! A complete chunk is never read first. A partial one is read, merged and encoded again; of a partial shard only the
-//! inner chunks that the piece touches, and the others stay encoded.
+//! inner chunks that are touched, and the others stay encoded. A chunk has several pieces where writes were collected:
+//! it is then read and put once for all of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +14,9 @@ use crate::codec::sharding_indexed::{Block, Entry, Index, InnerChunk, Sharding, 
 use crate::copy::{self, Buffer, Direction};
 use crate::error::Result;
 use crate::heap::Heap;
+use crate::layers::{self, Layer, LayerSplit};
 use crate::scratch::{self, Bytes};
-use crate::select::{Piece, Split};
+use crate::select::Piece;
 use crate::spec::c_strides;
 use crate::store::{ByteRange, Part};
 
@@ -43,20 +45,21 @@ impl Slots {
 /// What the write jobs of a call share.
 #[derive(Clone, Copy)]
 pub struct WriteContext {
-    pub buffer: Buffer,
     pub encoding: Encoding,
     /// Whether the store can put ranges of the old value into the new one. If not, an old shard is fetched whole.
     pub keeps_ranges: bool,
 }
 
-/// Writes a piece of a chunk.
+/// Writes pieces of a chunk.
 pub struct WriteChunk {
     chain: Arc<Chain>,
     context: WriteContext,
     /// In the folded chunk's axes.
-    piece: Piece,
+    layers: Vec<Layer>,
     /// The chunk's extent inside the array, in the folded chunk's axes.
     extent: Vec<u64>,
+    /// Whether the layers leave nothing of that out.
+    complete: bool,
     state: State,
 }
 
@@ -79,27 +82,32 @@ enum State {
 }
 
 impl WriteChunk {
-    /// `extent` is the part of the chunk inside the array; a piece that covers it is complete.
-    pub fn new(context: WriteContext, chain: Arc<Chain>, piece: Piece, extent: &[u64]) -> Self {
-        let (piece, extent) = (chain.fold_piece(piece), chain.fold_shape(extent));
+    /// `extent` is the part of the chunk inside the array; layers that cover it are complete.
+    pub fn new(context: WriteContext, chain: Arc<Chain>, mut layers: Vec<Layer>, extent: &[u64]) -> Self {
+        layers::drop_hidden(&mut layers, extent);
+        for layer in &mut layers {
+            layer.piece = chain.fold_piece(std::mem::take(&mut layer.piece));
+        }
+        let extent = chain.fold_shape(extent);
+        let complete = match chain.open_sharding() {
+            Some(sharding) if layers.len() > 1 => cover_shard(sharding, &layers, &extent),
+            _ => layers::cover(&layers, &extent),
+        };
         WriteChunk {
             chain,
             context,
-            piece,
+            layers,
             extent,
+            complete,
             state: State::Start,
         }
-    }
-
-    fn complete(&self) -> bool {
-        self.piece.covers(&self.extent)
     }
 
     fn start(&mut self) -> Result<Step> {
         let chain = self.chain.clone();
         match chain.open_sharding().filter(|sharding| !sharding.inner().suspends()) {
-            Some(sharding) if self.complete() => {
-                let split = Split::new(&self.piece, sharding.inner_shape());
+            Some(sharding) if self.complete => {
+                let split = LayerSplit::over(&self.layers, sharding.inner_shape());
                 let slots = Slots::new(sharding.inner_count());
                 self.encode_inner(sharding, split, slots, HashMap::new())
             }
@@ -111,9 +119,13 @@ impl WriteChunk {
                 self.state = State::Index;
                 Ok(Step::Need(vec![sharding.index_range(None)?]))
             }
-            None if self.complete() => self.encode(None),
-            None if chain.open_partial().encode && is_sliced(&self.piece) => self.encode_part(),
+            None if self.complete => self.encode(None),
             None => {
+                if let ([layer], true) = (&self.layers[..], chain.open_partial().encode)
+                    && is_sliced(&layer.piece)
+                {
+                    return self.encode_part(layer);
+                }
                 self.state = State::Old;
                 Ok(Step::Need(vec![ByteRange::Whole]))
             }
@@ -126,12 +138,10 @@ impl WriteChunk {
             if let Some(data) = old {
                 return self.decode_old(data);
             }
-            let gathered = self.chain.gather(None, &self.piece, true, self.context.buffer)?;
+            let gathered = self.chain.gather(None, &self.layers)?;
             return self.encode_unit(gathered);
         }
-        let Gathered { items, heap: _heap } =
-            self.chain
-                .gather(old, &self.piece, self.complete(), self.context.buffer)?;
+        let Gathered { items, heap: _heap } = self.chain.gather(old, &self.layers)?;
         self.state = State::Finished;
         Ok(match self.chain.encode_folded(items.into(), self.context.encoding)? {
             Some(data) => Step::Put(vec![Part::New(data)]),
@@ -140,18 +150,18 @@ impl WriteChunk {
     }
 
     /// The codec merges and writes its part of the value by itself.
-    fn encode_part(&mut self) -> Result<Step> {
-        let (piece, shape) = compact(&self.piece);
+    fn encode_part(&self, layer: &Layer) -> Result<Step> {
+        let (piece, shape) = compact(&layer.piece);
         let layout = &self.chain.spec().layout;
         let mut items = scratch::take(crate::limits::in_memory(piece.items() * layout.item_nbytes as u64)?)?;
         let strides = c_strides(&shape, layout.item_nbytes);
         // SAFETY: `items` is the whole compact box; the buffer's maker vouches for the piece.
         unsafe {
-            let (to, from) = (items.as_mut_ptr(), self.context.buffer.start());
+            let (to, from) = (items.as_mut_ptr(), layer.buffer.start());
             copy::transfer(Direction::Gather, to, &strides, from, &piece, layout, false);
         }
         let items = self.chain.spec().to_wire(items.into())?;
-        let part = PartCoding::new(self.chain.stage(0), &self.piece, Some(items));
+        let part = PartCoding::new(self.chain.stage(0), &layer.piece, Some(items));
         Ok(Step::CodePart(part))
     }
 
@@ -188,20 +198,7 @@ impl WriteChunk {
 
     /// The old items are there: lay the new ones over them.
     fn merge(&mut self, mut old: Gathered) -> Result<Step> {
-        let spec = self.chain.folded_spec();
-        // SAFETY: `items` is the whole folded chunk; the buffer's maker vouches for the piece.
-        unsafe {
-            let (to, from) = (old.items.as_mut_ptr(), self.context.buffer.start());
-            copy::transfer(
-                Direction::Gather,
-                to,
-                &spec.strides(),
-                from,
-                &self.piece,
-                &spec.layout,
-                false,
-            );
-        }
+        self.chain.lay_over(&mut old.items, &self.layers)?;
         self.encode_unit(old)
     }
 
@@ -223,7 +220,7 @@ impl WriteChunk {
             }
             slots.set(old);
         }
-        let split = Split::new(&self.piece, sharding.inner_shape());
+        let split = LayerSplit::over(&self.layers, sharding.inner_shape());
         let partial = match index {
             Some(index) => self.covered_in_part(sharding, index, &split)?,
             None => Vec::new(),
@@ -248,7 +245,7 @@ impl WriteChunk {
         let chain = self.chain.clone();
         let sharding = chain.open_sharding().ok_or_else(unexpected)?;
         let index = sharding.index_of(&data)?;
-        let split = Split::new(&self.piece, sharding.inner_shape());
+        let split = LayerSplit::over(&self.layers, sharding.inner_shape());
         let mut old = HashMap::new();
         for (ordinal, Entry { offset, nbytes }) in self.covered_in_part(sharding, &index, &split)? {
             let (from, to) = (offset as usize, (offset + nbytes) as usize);
@@ -274,13 +271,13 @@ impl WriteChunk {
         self.encode_inner(sharding, split, slots, old)
     }
 
-    fn covered_in_part(&self, sharding: &Sharding, index: &Index, split: &Split) -> Result<Vec<(u64, Entry)>> {
-        let (mut coords, mut piece) = (Vec::new(), Piece::default());
+    fn covered_in_part(&self, sharding: &Sharding, index: &Index, split: &LayerSplit) -> Result<Vec<(u64, Entry)>> {
+        let (mut coords, mut layers) = (Vec::new(), Vec::new());
         let mut partial = Vec::new();
         for ordinal in 0..split.len() {
-            split.get(ordinal, &mut coords, &mut piece);
-            if !covers_inner(&self.extent, sharding.inner_shape(), &coords, &piece)
-                && let Some(entry) = index.get(sharding.inner_number(&coords))?
+            split.get(ordinal, &mut coords, &mut layers);
+            if let Some(entry) = index.get(sharding.inner_number(&coords))?
+                && !cover_inner(&self.extent, sharding.inner_shape(), &coords, &layers)
             {
                 partial.push((ordinal, entry));
             }
@@ -292,7 +289,7 @@ impl WriteChunk {
     fn encode_inner(
         &mut self,
         sharding: &Sharding,
-        split: Split,
+        split: LayerSplit,
         slots: Slots,
         old: HashMap<u64, Bytes<'static>>,
     ) -> Result<Step> {
@@ -303,8 +300,6 @@ impl WriteChunk {
             split,
             slots: slots.clone(),
             old,
-            extent: self.extent.clone(),
-            buffer: self.context.buffer,
             encoding: self.context.encoding,
         });
         if count <= per_job {
@@ -351,7 +346,7 @@ impl Job for WriteChunk {
             (State::OldInner { slots, ordinals }, Input::Found(found)) => {
                 let chain = self.chain.clone();
                 let sharding = chain.open_sharding().ok_or_else(unexpected)?;
-                let split = Split::new(&self.piece, sharding.inner_shape());
+                let split = LayerSplit::over(&self.layers, sharding.inner_shape());
                 self.encode_inner(sharding, split, slots, ordinals.into_iter().zip(found.parts).collect())
             }
             (State::Encoding(slots), Input::Joined) => self.assemble(&slots),
@@ -361,37 +356,46 @@ impl Job for WriteChunk {
     }
 }
 
-/// Whether a piece covers the part of inner chunk `coords` that lies inside the array.
-fn covers_inner(extent: &[u64], inner_shape: &[u64], coords: &[u64], piece: &Piece) -> bool {
+/// Whether layers cover the part of a shard that lies inside the array. Inner chunk by inner chunk: to have a look at
+/// the shard in one go may take more memory than to write it.
+fn cover_shard(sharding: &Sharding, layers: &[Layer], extent: &[u64]) -> bool {
+    let inner_shape = sharding.inner_shape();
+    let inside = extent.iter().zip(inner_shape);
+    let split = LayerSplit::over(layers, inner_shape);
+    let (mut coords, mut found) = (Vec::new(), Vec::new());
+    split.len() == inside.map(|(&extent, &inner)| extent.div_ceil(inner)).product::<u64>()
+        && (0..split.len()).all(|ordinal| {
+            split.get(ordinal, &mut coords, &mut found);
+            cover_inner(extent, inner_shape, &coords, &found)
+        })
+}
+
+/// Whether layers cover the part of inner chunk `coords` that lies inside the array.
+fn cover_inner(extent: &[u64], inner_shape: &[u64], coords: &[u64], layers: &[Layer]) -> bool {
     let inside = extent.iter().zip(inner_shape).zip(coords);
     let inside: Vec<u64> = inside
         .map(|((&extent, &inner), &coord)| inner.min(extent.saturating_sub(coord * inner)))
         .collect();
-    piece.covers(&inside)
+    layers::cover(layers, &inside)
 }
 
 /// A shard of which inner chunks are encoded.
 struct ShardWrite {
     chain: Arc<Chain>,
-    split: Split,
+    split: LayerSplit,
     slots: Slots,
+    /// Of those that are covered only in part.
     old: HashMap<u64, Bytes<'static>>,
-    extent: Vec<u64>,
-    buffer: Buffer,
     encoding: Encoding,
 }
 
 impl ShardWrite {
     fn encode(&self, from: u64, to: u64) -> Result<()> {
         let sharding = self.chain.open_sharding().ok_or_else(unexpected)?;
-        let complete =
-            |coords: &[u64], piece: &Piece| covers_inner(&self.extent, sharding.inner_shape(), coords, piece);
         let encoded = sharding.encode_inner(
             &self.split,
             &mut (from..to),
             &|ordinal| self.old.get(&ordinal).map(|bytes| &**bytes),
-            &complete,
-            self.buffer,
             self.encoding,
         )?;
         self.slots.set(encoded);

@@ -6,8 +6,9 @@ use super::{Entry, Sharding};
 use crate::chain::Encoding;
 use crate::copy::Buffer;
 use crate::error::{Error, Result};
+use crate::layers::{Layer, LayerSplit};
 use crate::scratch::Bytes;
-use crate::select::{Piece, Split};
+use crate::select::Piece;
 use crate::store::{Part, concatenate};
 
 /// Bytes that several parts of a new shard lie in.
@@ -108,32 +109,24 @@ pub fn assemble(sharding: &Sharding, chunks: &[InnerChunk]) -> Result<Option<Vec
 }
 
 impl Sharding {
-    /// Encodes the inner chunks `ordinals` of a split, gathered from the buffer. `old` gives the encoded bytes of
-    /// those that the piece covers only in part. Each comes with its number in the index.
+    /// Encodes the inner chunks `ordinals` of a split. `old` gives the encoded bytes of those that the layers cover
+    /// only in part. Each comes with its number in the index.
     pub fn encode_inner<'o>(
         &self,
-        split: &Split,
+        split: &LayerSplit,
         ordinals: &mut dyn Iterator<Item = u64>,
         old: &dyn Fn(u64) -> Option<&'o [u8]>,
-        complete: &dyn Fn(&[u64], &Piece) -> bool,
-        buffer: Buffer,
         encoding: Encoding,
     ) -> Result<Vec<(u64, InnerChunk)>> {
-        let (mut coords, mut piece) = (Vec::new(), Piece::default());
+        let (mut coords, mut layers) = (Vec::new(), Vec::new());
         let mut block = Vec::new();
         let mut ranges = Vec::new();
         for ordinal in ordinals {
-            split.get(ordinal, &mut coords, &mut piece);
+            split.get(ordinal, &mut coords, &mut layers);
             let number = self.inner_number(&coords);
             let encoded = self
                 .inner()
-                .encode_piece(
-                    old(ordinal).map(Bytes::Borrowed),
-                    piece.clone(),
-                    complete(&coords, &piece),
-                    buffer,
-                    encoding,
-                )
+                .encode_layers(old(ordinal).map(Bytes::Borrowed), &layers, encoding)
                 .map_err(|error| error.in_inner_chunk(&coords))?;
             let from = block.len();
             if let Some(bytes) = &encoded {
@@ -161,13 +154,13 @@ impl Sharding {
 
     /// Encodes a whole shard in memory; None where every inner chunk is empty.
     pub fn encode_items(&self, items: &[u8], encoding: Encoding) -> Result<Option<Bytes<'static>>> {
-        let split = Split::new(
-            &Piece::whole(&self.spec.shape, &self.spec.strides()),
-            self.inner_shape(),
-        );
-        // SAFETY: gathering only reads, and `items` is the whole shard in C order (the chain has checked).
-        let buffer = unsafe { Buffer::new(items.as_ptr().cast_mut()) };
-        let encoded = self.encode_inner(&split, &mut (0..split.len()), &|_| None, &|_, _| true, buffer, encoding)?;
+        let whole = Layer {
+            piece: Piece::whole(&self.spec.shape, &self.spec.strides()),
+            // SAFETY: gathering only reads, and `items` is the whole shard in C order (the chain has checked).
+            buffer: unsafe { Buffer::new(items.as_ptr().cast_mut()) },
+        };
+        let split = LayerSplit::over(&[whole], self.inner_shape());
+        let encoded = self.encode_inner(&split, &mut (0..split.len()), &|_| None, encoding)?;
         let mut chunks = vec![InnerChunk::Empty; encoded.len()];
         for (number, chunk) in encoded {
             chunks[number as usize] = chunk;
