@@ -120,8 +120,17 @@ class Store:
         adapter: StoreAdapter | None, identity: str, *, read_only: bool = False, merge_gap: int = 65536
     ) -> Store:
         """With an adapter workers call it; with None every request goes to the event loop."""
+    def try_lock(self, path: str, key: str) -> Lock | None:
+        """Takes the lock between processes of a key of the node at `path`; None where another writer has it.
+        ConfigError where the store is none of local files."""
     @property
     def needs_loop(self) -> bool: ...
+
+@final
+class Lock:
+    """A lock between processes, held until it is released, and no longer than the process lives."""
+
+    def release(self) -> None: ...
 
 # "any" is what brackets after an array mean.
 SelectionKind: TypeAlias = Literal["any", "basic", "orthogonal", "vectorized", "coordinate", "mask", "block"]
@@ -161,7 +170,9 @@ class Engine:
         write_empty_chunks: bool = False,
         read_missing_chunks: bool = True,
         order: Literal["C", "F"] = "C",
-    ) -> Engine: ...
+        locking: Literal["none", "file", "conditional"] = "none",
+    ) -> Engine:
+        """Writes are a ConfigError where the store does not have that `locking`."""
     @property
     def needs_loop(self) -> bool:
         """Whether calls need an event loop: then only `start_read` and `start_write` may be used."""

@@ -55,6 +55,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chain::PyChain>()?;
     module.add_class::<chain::PyStage>()?;
     module.add_class::<pystore::PyStore>()?;
+    module.add_class::<pystore::Lock>()?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PySelection>()?;
     module.add_class::<run::Run>()?;

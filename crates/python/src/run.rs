@@ -12,6 +12,7 @@ use zarrpipe_core::codec::Stage;
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::engine::drive::{Answer, Call, ChunkJob, Io, Jobs, Request};
 use zarrpipe_core::engine::job::Way;
+use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::engine::pool::on_worker;
 use zarrpipe_core::engine::unit::{DecodeUnit, Destination, EncodeUnit};
 use zarrpipe_core::engine::write::Slots;
@@ -67,6 +68,9 @@ impl<J: Jobs> Jobs for Held<J> {
     }
     fn lock_store(&self) -> Option<&str> {
         self.jobs.lock_store()
+    }
+    fn locking(&self) -> &Locking {
+        self.jobs.locking()
     }
     fn release(&self) {
         drop(std::mem::take(

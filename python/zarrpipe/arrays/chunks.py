@@ -66,6 +66,7 @@ class ArrayChunks(ArrayFacts):
             write_empty_chunks=config.write_empty_chunks,
             read_missing_chunks=config.read_missing_chunks,
             order=self.order,
+            locking=config.locking,
         )
         data_type = metadata.data_type
         return cast("_core.Engine", ObjectEngine(engine, data_type)) if isinstance(data_type, ObjectDType) else engine

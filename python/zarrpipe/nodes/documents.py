@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.store import Store
+from zarrpipe.config import Locking
 from zarrpipe.errors import MetadataError, NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
 from zarrpipe.metadata import (
     ATTRIBUTES_JSON,
@@ -30,7 +31,7 @@ from zarrpipe.metadata import (
     parse_node,
 )
 from zarrpipe.nodes.access import NodeAccess
-from zarrpipe.nodes.locks import acquire_async, lock_named
+from zarrpipe.nodes.locks import acquire_async, lock_between, lock_named, locked_between
 
 __all__ = [
     "Formats",
@@ -253,6 +254,7 @@ async def change_node(
     change: Callable[[NodeMetadata], NodeMetadata],
     written: Callable[[NodeMetadata], None],
     formats: Formats = None,
+    locking: Locking = "none",
 ) -> None:
     """Change the documents of a node as they are in the store now; only those that differ are written.
 
@@ -268,6 +270,8 @@ async def change_node(
         Told of the new metadata once they are stored, before another change can begin.
     formats : {2, 3, "n5"}, optional
         The node's format.
+    locking : {"none", "file", "conditional"}
+        What keeps other processes from changing it meanwhile.
 
     Raises
     ------
@@ -277,6 +281,18 @@ async def change_node(
         It is one of N5.
     """
     check_writable(access.store)
+    # Taken first, and awaited where that is asked for: once it is held nothing below waits, over files.
+    async with locked_between(lock_between(access.store, path, ZARR_JSON, locking), access):
+        await _change_here(access, path, change, written, formats)
+
+
+async def _change_here(
+    access: NodeAccess,
+    path: str,
+    change: Callable[[NodeMetadata], NodeMetadata],
+    written: Callable[[NodeMetadata], None],
+    formats: Formats,
+) -> None:
     # A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
     # waiting for it is short.
     inside = NodeAccess(access.store, blocking=True)

@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::job::{Coding, Input, Job, PartCoding, Step};
-use super::locks::LockId;
+use super::locks::{LockId, Locking};
 use super::pool::{Runtime, Work, on_worker, threads};
 use crate::cancel;
 use crate::error::{Error, Kind, Result};
 use crate::scratch;
-use crate::store::{ByteRange, Found, Handle, Part, Store};
+use crate::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Store};
 
 /// How long a call that was given up is waited for.
 const GRACE: Duration = Duration::from_millis(200);
@@ -32,6 +32,10 @@ pub trait Jobs: Send + Sync {
     fn release(&self) {}
     /// Whether jobs of one key must wait for one another; then the name of the store for the lock.
     fn lock_store(&self) -> Option<&str>;
+    /// What keeps writers in other processes apart.
+    fn locking(&self) -> &Locking {
+        &Locking::None
+    }
 }
 
 /// The job of one chunk.
@@ -163,6 +167,8 @@ struct Chunk {
     coords: Vec<u64>,
     codec: Arc<str>,
     lock: Option<LockId>,
+    /// Its lock between processes, until it has ended.
+    held: Mutex<Option<Locked>>,
     handle: Mutex<Option<Handle>>,
     restarts: u8,
 }
@@ -407,6 +413,7 @@ impl Call {
             coords,
             codec,
             lock,
+            held: Mutex::new(None),
             handle: Mutex::new(None),
             restarts,
         });
@@ -424,10 +431,10 @@ impl Call {
     /// Runs a task; a job that writes first takes its key's lock, or is parked until it is handed over.
     fn begin(&self, mut task: Task, worker: usize) {
         if task.locked {
-            return self.run(task, worker);
+            return self.enter(task, worker);
         }
         let Some(id) = task.chunk.lock.clone() else {
-            return self.run(task, worker);
+            return self.enter(task, worker);
         };
         // Whenever it runs from now on, it holds the lock.
         task.locked = true;
@@ -445,8 +452,55 @@ impl Call {
         if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some()
             && let Some(task) = guard(&slot).take()
         {
-            self.run(task, worker);
+            self.enter(task, worker);
         }
+    }
+
+    /// Runs a task that has its turn in this process; a job that writes takes its key's lock between processes, or
+    /// leaves its worker until the lock is free.
+    fn enter(&self, task: Task, worker: usize) {
+        let Locking::Keys(locks) = self.jobs.locking() else {
+            return self.run(task, worker);
+        };
+        if guard(&task.chunk.held).is_some() || matches!(task.next, Next::Finish(_)) {
+            return self.run(task, worker);
+        }
+        if self.failed() {
+            return self.finish(task, Err(given_up()), worker);
+        }
+        match locks.try_lock(&task.chunk.key) {
+            Ok(Some(lock)) => {
+                *guard(&task.chunk.held) = Some(lock);
+                self.run(task, worker);
+            }
+            Ok(None) => self.await_lock(task, locks.clone()),
+            Err(error) => self.finish(task, Err(error), worker),
+        }
+    }
+
+    /// Parks a task until its key's lock is free in the other processes, or the call has failed.
+    fn await_lock(&self, task: Task, locks: Arc<dyn KeyLocks>) {
+        let Some(call) = self.me.upgrade() else { return };
+        let mut slot = Some(task);
+        let attempt = move || {
+            let Some(task) = &mut slot else { return true };
+            if !call.failed() {
+                match locks.try_lock(&task.chunk.key) {
+                    Ok(Some(lock)) => *guard(&task.chunk.held) = Some(lock),
+                    Ok(None) => return false,
+                    Err(error) => task.next = Next::Finish(Err(error)),
+                }
+            }
+            call.push_ready(slot.take().into_iter().collect(), usize::MAX);
+            call.submit();
+            true
+        };
+        Runtime::get().waiter.ask(Box::new(attempt));
+    }
+
+    /// Whether the call has an error or was given up: nothing more is begun.
+    fn failed(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || guard(&self.state).error.is_some()
     }
 
     /// Advances a task as far as it goes in this thread.
@@ -552,8 +606,10 @@ impl Call {
             && self.may_restart(chunk, error)
             && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1)
         {
+            *guard(&task.chunk.held) = guard(&chunk.held).take();
             return self.run(Task { locked: true, ..task }, worker);
         }
+        drop(guard(&chunk.held).take());
         if let Some(id) = &chunk.lock {
             Runtime::get().locks.release(id);
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::drive::{ChunkJob, Jobs};
 use super::job::WORK_NBYTES;
+use super::locks::Locking;
 use super::read::{ReadChunk, ReadContext};
 use super::write::{PutValue, WriteChunk, WriteContext};
 use crate::chain::{Chain, Encoding};
@@ -32,6 +33,8 @@ pub struct ArrayPlan {
     pub encoding: Encoding,
     /// Whether a chunk that is not stored is fill value, or an error.
     pub missing_is_fill: bool,
+    /// What keeps writers in other processes apart.
+    pub locking: Locking,
 }
 
 impl ArrayPlan {
@@ -287,7 +290,11 @@ impl Jobs for WritePlan {
         let (mut coords, mut piece) = (Vec::new(), Piece::default());
         self.split.get(ordinal, &mut coords, &mut piece);
         let array = &self.array;
-        let extent = array.grid.extent(&coords);
+        let extent = match array.locking {
+            Locking::None => array.grid.extent(&coords),
+            // Others may know a larger array: what they wrote behind this one's edge stays.
+            Locking::Keys(_) => array.grid.chunk_shape(&coords),
+        };
         let job = WriteChunk::new(self.context, array.chain_at(&coords)?, piece, &extent);
         Ok(ChunkJob {
             job: Box::new(job),
@@ -299,6 +306,10 @@ impl Jobs for WritePlan {
 
     fn lock_store(&self) -> Option<&str> {
         Some(&self.store)
+    }
+
+    fn locking(&self) -> &Locking {
+        &self.array.locking
     }
 }
 
@@ -338,6 +349,10 @@ impl Jobs for PutPlan {
 
     fn lock_store(&self) -> Option<&str> {
         Some(&self.store)
+    }
+
+    fn locking(&self) -> &Locking {
+        &self.array.locking
     }
 }
 
