@@ -207,6 +207,9 @@ class Run:
     def fail(self, id: int, error: BaseException) -> None: ...
     def cancel(self) -> None: ...
     @property
+    def conditional(self) -> bool:
+        """Whether the store must put on condition that the value is the one that was read, or raise ConflictError."""
+    @property
     def finished(self) -> bool: ...
     def result(self) -> Any:
         """The array of a read, None of a write, the list of a batch; raises what went wrong."""
@@ -238,7 +241,9 @@ def pack_items(array: npt.NDArray[Any], content: str) -> npt.NDArray[np.uint8]:
 def unpack_items(data: Any, content: str, out: npt.NDArray[Any]) -> None:
     """Fills an array of strings or of objects with packed items, after checking all that they say."""
 
-def configure(*, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool) -> None:
+def configure(
+    *, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool, conflict_retries: int
+) -> None:
     """Takes over the settings of `zarrpipe.config`."""
 
 def pcodec_announced(data: Any) -> tuple[str, int] | None:

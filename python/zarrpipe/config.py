@@ -97,6 +97,8 @@ class Settings:
         What keeps writers in other processes from overwriting each other's parts of a chunk or shard: nothing, a lock
         file in the array's folder (local files), or writes on condition that the value is the one that was read (object
         stores).
+    conflict_retries : int
+        How often a write with ``locking="conditional"`` that another writer has overtaken is made anew.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class Settings:
     write_empty_chunks: bool = False
     read_missing_chunks: bool = True
     locking: Locking = "none"
+    conflict_retries: int = 30
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -137,6 +140,7 @@ class SettingsChanges(TypedDict, total=False):
     write_empty_chunks: bool
     read_missing_chunks: bool
     locking: Locking
+    conflict_retries: int
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -145,7 +149,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "locking": get_args(Locking),
 }
 _BOOLS = frozenset({"verify_checksums", "write_empty_chunks", "read_missing_chunks"})
-_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes"})
+_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes", "conflict_retries"})
 
 
 def _check(name: str, value: object) -> None:

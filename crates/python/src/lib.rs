@@ -19,8 +19,9 @@ use pyo3::prelude::*;
 
 /// Takes over the settings of `zarrpipe.config`.
 #[pyfunction]
-#[pyo3(signature = (*, threads, io_requests, max_chunk_nbytes, verify_checksums))]
-fn configure(threads: usize, io_requests: usize, max_chunk_nbytes: u64, verify_checksums: bool) {
+#[pyo3(signature = (*, threads, io_requests, max_chunk_nbytes, verify_checksums, conflict_retries))]
+fn configure(threads: usize, io_requests: usize, max_chunk_nbytes: u64, verify_checksums: bool, conflict_retries: u32) {
+    pystore::set_conflict_retries(conflict_retries);
     zarrpipe_core::engine::pool::set_threads(threads);
     run::set_io_requests(io_requests);
     zarrpipe_core::limits::set_max_chunk_nbytes(max_chunk_nbytes);

@@ -1,6 +1,7 @@
 //! Stores: local files by the core's own store, Python stores by an adapter, or by the event loop of each call.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
@@ -13,6 +14,13 @@ use zarrpipe_core::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Sto
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
+
+static CONFLICT_RETRIES: AtomicU32 = AtomicU32::new(30);
+
+/// How often a conditional write that was overtaken is made anew (setting `conflict_retries`).
+pub fn set_conflict_retries(retries: u32) {
+    CONFLICT_RETRIES.store(retries, Ordering::Relaxed);
+}
 
 /// Where an engine's keys lie.
 #[pyclass(frozen, module = "zarrpipe._core", name = "Store")]
@@ -71,6 +79,14 @@ impl Place {
         match (name, self) {
             ("none", _) => Ok(Locking::None),
             ("file", _) => self.key_locks(path).map(Locking::Keys),
+            ("conditional", Place::Loop { .. }) => Ok(Locking::Conditional {
+                retries: CONFLICT_RETRIES.load(Ordering::Relaxed),
+            }),
+            ("conditional", Place::Blocking { .. }) => Err(Error::new(
+                Kind::Unsupported,
+                "locking=\"conditional\" needs a store that tells versions, such as ObjectStore; local files have \
+                 locking=\"file\"",
+            )),
             _ => Err(Error::new(Kind::Config, format!("there is no locking {name:?}"))),
         }
     }

@@ -146,6 +146,7 @@ pub struct Run {
     /// The ranges of each request that is in flight, to check the answers by.
     asked: Mutex<std::collections::HashMap<u64, Vec<ByteRange>>>,
     array: String,
+    conditional: bool,
 }
 
 impl Run {
@@ -165,6 +166,7 @@ impl Run {
 
     fn with_io(jobs: Box<dyn Jobs>, io: Io, waker: Waker, outcome: Outcome, array: &str) -> Self {
         Run {
+            conditional: matches!(jobs.locking(), Locking::Conditional { .. }),
             call: Call::new(jobs, io),
             waker,
             outcome: Mutex::new(Some(outcome)),
@@ -321,6 +323,11 @@ impl Run {
 
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.call.cancel());
+    }
+
+    #[getter]
+    fn conditional(&self) -> bool {
+        self.conditional
     }
 
     #[getter]

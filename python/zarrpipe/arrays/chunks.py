@@ -59,7 +59,7 @@ class ArrayChunks(ArrayFacts):
             self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
             [axis.runs if isinstance(axis, ChunkRuns) else axis.lengths[0] for axis in grid.axes],
-            core_store(self.store),
+            core_store(self.store, conditional=config.locking == "conditional"),
             self.path,
             (encoding.name, encoding.separator),
             self.dtype,

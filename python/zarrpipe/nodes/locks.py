@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -120,12 +118,7 @@ async def locked_between(try_lock: TryLock | None, access: NodeAccess) -> AsyncI
         return
     pause = _LOCK_POLL_S
     while (lock := try_lock()) is None:
-        # Of several that wait, each at its own time.
-        wait = pause * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        if access.blocking:
-            time.sleep(wait)  # noqa: ASYNC251 - the caller has a thread of its own
-        else:
-            await asyncio.sleep(wait)
+        await access.pause(pause)
         pause = min(2 * pause, _LONGEST_POLL_S)
     try:
         yield

@@ -8,11 +8,12 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::job::{Coding, Input, Job, PartCoding, Step};
 use super::locks::{LockId, Locking};
 use super::pool::{Runtime, Work, on_worker, threads};
+use super::waiter;
 use crate::cancel;
 use crate::error::{Error, Kind, Result};
 use crate::scratch;
@@ -170,7 +171,7 @@ struct Chunk {
     /// Its lock between processes, until it has ended.
     held: Mutex<Option<Locked>>,
     handle: Mutex<Option<Handle>>,
-    restarts: u8,
+    restarts: u32,
 }
 
 /// A job that waits for those that it split into.
@@ -396,7 +397,7 @@ impl Call {
         room && !state.ended && state.error.is_none() && state.started < self.jobs.len()
     }
 
-    fn make_task(&self, ordinal: u64, restarts: u8) -> Result<Task> {
+    fn make_task(&self, ordinal: u64, restarts: u32) -> Result<Task> {
         let ChunkJob {
             job,
             key,
@@ -490,6 +491,22 @@ impl Call {
                     Ok(None) => return false,
                     Err(error) => task.next = Next::Finish(Err(error)),
                 }
+            }
+            call.push_ready(slot.take().into_iter().collect(), usize::MAX);
+            call.submit();
+            true
+        };
+        Runtime::get().waiter.ask(Box::new(attempt));
+    }
+
+    /// Runs a task that another writer has overtaken: after a pause, which is longer each time.
+    fn run_later(&self, task: Task) {
+        let Some(call) = self.me.upgrade() else { return };
+        let due = Instant::now() + waiter::pause_after(task.chunk.restarts);
+        let mut slot = Some(task);
+        let attempt = move || {
+            if Instant::now() < due && !call.failed() {
+                return false;
             }
             call.push_ready(slot.take().into_iter().collect(), usize::MAX);
             call.submit();
@@ -607,7 +624,11 @@ impl Call {
             && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1)
         {
             *guard(&task.chunk.held) = guard(&chunk.held).take();
-            return self.run(Task { locked: true, ..task }, worker);
+            let task = Task { locked: true, ..task };
+            return match self.jobs.locking() {
+                Locking::Conditional { .. } => self.run_later(task),
+                _ => self.run(task, worker),
+            };
         }
         drop(guard(&chunk.held).take());
         if let Some(id) = &chunk.lock {
@@ -619,11 +640,15 @@ impl Call {
     /// A value that changed between two requests is read again from the start: three times where the store said so,
     /// once where a loop's answers may have been of two versions.
     fn may_restart(&self, chunk: &Chunk, error: &Error) -> bool {
-        if self.cancel.load(Ordering::Relaxed) || error.is_foreign() {
+        // What a Python store raised is passed on as it is, but for its word that a value has changed.
+        if self.failed() || (error.is_foreign() && error.kind() != Kind::Conflict) {
             return false;
         }
         match error.kind() {
-            Kind::Conflict => chunk.restarts < 3,
+            Kind::Conflict => match self.jobs.locking() {
+                Locking::Conditional { retries } => chunk.restarts < *retries,
+                _ => chunk.restarts < 3,
+            },
             Kind::Codec | Kind::Checksum | Kind::Truncated | Kind::Size | Kind::ShardIndex => {
                 chunk.restarts == 0 && guard(&chunk.handle).is_none()
             }

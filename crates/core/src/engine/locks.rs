@@ -16,6 +16,9 @@ pub enum Locking {
     None,
     /// A lock beside the key.
     Keys(Arc<dyn KeyLocks>),
+    /// A value that was read is replaced on condition that it is still there; whoever puts it sees to that, and says
+    /// `Kind::Conflict` where it is not. The job then starts again, so many times at most.
+    Conditional { retries: u32 },
 }
 
 /// A key of a store.

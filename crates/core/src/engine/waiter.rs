@@ -14,6 +14,9 @@ pub type Attempt = Box<dyn FnMut() -> bool + Send>;
 const FIRST_PAUSE: Duration = Duration::from_micros(500);
 /// The longest pause: what the end of another process's write, or a Ctrl-C, may go unnoticed for.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// The same between attempts to replace a value that others replace too: as long as a request takes, and more.
+const FIRST_CONFLICT_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_CONFLICT_PAUSE: Duration = Duration::from_millis(500);
 /// How long the thread stays when nobody waits.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -100,11 +103,20 @@ impl Waiting {
             return None;
         }
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        // Between half of the pause and all of it, so that several processes do not keep step.
-        let random = (RandomState::new().hash_one(self.due) % 512) as u32;
-        self.due = Instant::now() + self.pause * (512 + random) / 1024;
+        self.due = Instant::now() + some_of(self.pause);
         Some(self)
     }
+}
+
+/// Between half of a pause and all of it, so that several processes do not keep step.
+fn some_of(pause: Duration) -> Duration {
+    let random = (RandomState::new().hash_one(Instant::now()) % 512) as u32;
+    pause * (512 + random) / 1024
+}
+
+/// How long a job waits that other writers have overtaken so many times.
+pub fn pause_after(conflicts: u32) -> Duration {
+    some_of((FIRST_CONFLICT_PAUSE * (1 << conflicts.min(16))).min(LONGEST_CONFLICT_PAUSE))
 }
 
 #[cfg(test)]
