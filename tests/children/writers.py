@@ -23,7 +23,7 @@ import zarrpipe
 from zarrpipe.abc.codec import BytesBytesCodec
 from zarrpipe.codecs import register_codec
 
-holding = threading.Event()
+may_hold, holding = threading.Event(), threading.Event()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Hold(BytesBytesCodec):
         return chunk_data
 
     def _encode_sync(self, chunk_data: Any, chunk_spec: Any) -> Any:
-        if sys.argv[1].startswith("hold"):
+        if may_hold.is_set():
             print("holding", flush=True)
             holding.set()
             time.sleep(600)
@@ -117,6 +117,8 @@ def interrupted_async(array: Any) -> None:
 def main() -> None:
     what, locking, path, *rest = sys.argv[1:]
     register_codec("test.hold", Hold)
+    if what.startswith("hold"):
+        may_hold.set()
     config: Any = {"locking": locking}
     array = zarrpipe.open_array(path, mode="r+", config=config)
     globals()[what.replace("-", "_")](array, *rest)
