@@ -85,6 +85,7 @@ pub fn batch_write(
         buffer: array.buffer(py),
         encoding: Encoding { keep_empty },
         keeps_ranges: place.native(),
+        conditional: false,
     };
     let way = BatchWay::Write {
         context,

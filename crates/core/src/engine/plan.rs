@@ -244,6 +244,7 @@ impl WritePlan {
             buffer,
             encoding: array.encoding,
             keeps_ranges,
+            conditional: matches!(array.locking, Locking::Conditional { .. }),
         };
         WritePlan {
             array,
@@ -295,12 +296,7 @@ impl Jobs for WritePlan {
             // Others may know a larger array: what they wrote behind this one's edge stays.
             Locking::Keys(_) | Locking::Conditional { .. } => array.grid.chunk_shape(&coords),
         };
-        let mut context = self.context;
-        // No store deletes on condition: a chunk that was read is put even where nothing but fill value is left.
-        if matches!(array.locking, Locking::Conditional { .. }) && !piece.covers(&extent) {
-            context.encoding.keep_empty = true;
-        }
-        let job = WriteChunk::new(context, array.chain_at(&coords)?, piece, &extent);
+        let job = WriteChunk::new(self.context, array.chain_at(&coords)?, piece, &extent);
         Ok(ChunkJob {
             job: Box::new(job),
             key: array.keys.key(&coords),

@@ -47,6 +47,8 @@ pub struct WriteContext {
     pub encoding: Encoding,
     /// Whether the store can put ranges of the old value into the new one. If not, an old shard is fetched whole.
     pub keeps_ranges: bool,
+    /// Whether a value that was read is replaced on condition that it is still there.
+    pub conditional: bool,
 }
 
 /// Writes a piece of a chunk.
@@ -82,13 +84,16 @@ impl WriteChunk {
     /// `extent` is the part of the chunk inside the array; a piece that covers it is complete.
     pub fn new(context: WriteContext, chain: Arc<Chain>, piece: Piece, extent: &[u64]) -> Self {
         let (piece, extent) = (chain.fold_piece(piece), chain.fold_shape(extent));
-        WriteChunk {
+        let mut chunk = WriteChunk {
             chain,
             context,
             piece,
             extent,
             state: State::Start,
-        }
+        };
+        // No store deletes on condition: what was read is put even where nothing but fill value is left of it.
+        chunk.context.encoding.keep_empty |= context.conditional && !chunk.complete();
+        chunk
     }
 
     fn complete(&self) -> bool {
