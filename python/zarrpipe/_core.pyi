@@ -120,8 +120,17 @@ class Store:
         adapter: StoreAdapter | None, identity: str, *, read_only: bool = False, merge_gap: int = 65536
     ) -> Store:
         """With an adapter workers call it; with None every request goes to the event loop."""
+    def try_lock(self, path: str, key: str) -> Lock | None:
+        """Takes the lock between processes of a key of the node at `path`; None where another writer has it.
+        ConfigError where the store is none of local files."""
     @property
     def needs_loop(self) -> bool: ...
+
+@final
+class Lock:
+    """A lock between processes, held until it is released, and no longer than the process lives."""
+
+    def release(self) -> None: ...
 
 # "any" is what brackets after an array mean.
 SelectionKind: TypeAlias = Literal["any", "basic", "orthogonal", "vectorized", "coordinate", "mask", "block"]
@@ -172,7 +181,9 @@ class Engine:
         write_empty_chunks: bool = False,
         read_missing_chunks: bool = True,
         order: Literal["C", "F"] = "C",
-    ) -> Engine: ...
+        locking: Literal["none", "file", "conditional"] = "none",
+    ) -> Engine:
+        """Writes are a ConfigError where the store does not have that `locking`."""
     @property
     def needs_loop(self) -> bool:
         """Whether calls need an event loop: then only `start_read` and `start_write` may be used."""
@@ -213,6 +224,9 @@ class Run:
     def fail(self, id: int, error: BaseException) -> None: ...
     def cancel(self) -> None: ...
     @property
+    def conditional(self) -> bool:
+        """Whether the store must put on condition that the value is the one that was read, or raise ConflictError."""
+    @property
     def finished(self) -> bool: ...
     def result(self) -> Any:
         """The array of a read, None of a write, the list of a batch; raises what went wrong."""
@@ -244,7 +258,9 @@ def pack_items(array: npt.NDArray[Any], content: str) -> npt.NDArray[np.uint8]:
 def unpack_items(data: Any, content: str, out: npt.NDArray[Any]) -> None:
     """Fills an array of strings or of objects with packed items, after checking all that they say."""
 
-def configure(*, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool) -> None:
+def configure(
+    *, threads: int, io_requests: int, max_chunk_nbytes: int, verify_checksums: bool, conflict_retries: int
+) -> None:
     """Takes over the settings of `zarrpipe.config`."""
 
 def pcodec_announced(data: Any) -> tuple[str, int] | None:

@@ -26,9 +26,10 @@ from typing import Any, Literal, TypedDict, Unpack, get_args
 from zarrpipe._types import MemoryOrder
 from zarrpipe.errors import ConfigError
 
-__all__ = ["Config", "Settings", "SettingsChanges", "config"]
+__all__ = ["Config", "Locking", "Settings", "SettingsChanges", "config"]
 
 Fsync = Literal["none", "data", "full"]
+Locking = Literal["none", "file", "conditional"]
 
 _ENVIRONMENT_PREFIX = "ZARRPIPE_"
 _CGROUP = Path("/sys/fs/cgroup")
@@ -99,6 +100,12 @@ class Settings:
         Whether a chunk that holds nothing but the fill value is stored.
     read_missing_chunks : bool
         Whether a chunk that is not stored reads as the fill value, rather than being an error.
+    locking : {"none", "file", "conditional"}
+        What keeps writers in other processes from overwriting each other's parts of a chunk or shard: nothing, a lock
+        file in the array's folder (local files), or writes on condition that the value is the one that was read (object
+        stores).
+    conflict_retries : int
+        How often a write with ``locking="conditional"`` that another writer has overtaken is made anew.
 
     Raises
     ------
@@ -120,6 +127,8 @@ class Settings:
     order: MemoryOrder = "C"
     write_empty_chunks: bool = False
     read_missing_chunks: bool = True
+    locking: Locking = "none"
+    conflict_retries: int = 30
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -143,11 +152,17 @@ class SettingsChanges(TypedDict, total=False):
     order: MemoryOrder
     write_empty_chunks: bool
     read_missing_chunks: bool
+    locking: Locking
+    conflict_retries: int
 
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {"fsync": get_args(Fsync), "order": get_args(MemoryOrder)}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "fsync": get_args(Fsync),
+    "order": get_args(MemoryOrder),
+    "locking": get_args(Locking),
+}
 _BOOLS = frozenset({"verify_checksums", "write_empty_chunks", "read_missing_chunks"})
-_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes", "io_retries"})
+_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes", "io_retries", "conflict_retries"})
 
 
 def _check(name: str, value: object) -> None:

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zarrpipe.config import config
 from zarrpipe.errors import CodecError, StoreError
-from zarrpipe.stores.adapter import AsyncAdapter, AsyncStoreAdapter, async_adapter, supports_sync
+from zarrpipe.stores.adapter import (
+    AsyncAdapter,
+    AsyncStoreAdapter,
+    ConditionalAdapter,
+    async_adapter,
+    supports_sync,
+)
 from zarrpipe.stores.values import as_memory
 from zarrpipe.stores.zarr import uses_zarr_loop, zarr_loop
 
@@ -51,6 +57,8 @@ def apply_settings() -> None:
             io_requests=settings.io_requests,
             max_chunk_nbytes=settings.max_chunk_nbytes,
             verify_checksums=settings.verify_checksums,
+            # What the engine can count.
+            conflict_retries=min(settings.conflict_retries, 2**31),
         )
     _applied = settings
 
@@ -78,7 +86,10 @@ async def drive(run: _core.Run, store: Any) -> Any:
     """
     if store is not None:
         _remember_loop(store)
-    return await _Drive(run, None if store is None else async_adapter(store)).to_end()
+    if store is None:
+        return await _Drive(run, None).to_end()
+    adapter = ConditionalAdapter(store) if run.conditional else async_adapter(store)
+    return await _Drive(run, adapter).to_end()
 
 
 class _Drive:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.arrays import Array, CreateOptions, plan_array
+from zarrpipe.config import config
 from zarrpipe.display import GroupInfo, Tree
 from zarrpipe.errors import ConflictError, MetadataError, NodeNotFoundError, UnsupportedError
 from zarrpipe.metadata import (
@@ -412,7 +413,9 @@ class Group:
         def changed(node: NodeMetadata) -> AnyGroupMetadata:
             return _group(node).update_attributes(change(node.attributes))
 
-        await change_node(access, self.path, changed, written, self.zarr_format)
+        # A group has no configuration: the settings say how it is changed.
+        locking = config.current.locking
+        await change_node(access, self.path, changed, written, self.zarr_format, locking)
 
     # How it shows itself
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeAlias, TypedDict
+from typing import Any, Self, TypeAlias, TypedDict, cast, get_args
 
 import numpy as np
 
 from zarrpipe._types import MemoryOrder, ShapeLike
 from zarrpipe.abc.buffer import BufferPrototype
 from zarrpipe.abc.metadata import parse_bool, parse_int, parse_order, parse_shapelike
-from zarrpipe.config import config
+from zarrpipe.config import Locking, config
 from zarrpipe.dtypes import ZDType
 
 __all__ = ["ArrayConfig", "ArrayConfigLike", "ArrayConfigParams", "ArraySpec", "parse_array_config"]
@@ -31,6 +31,7 @@ class ArrayConfigParams(TypedDict, total=False):
     read_missing_chunks: bool
     sharding_coalesce_max_gap_bytes: int
     sharding_coalesce_max_bytes: int
+    locking: Locking
 
 
 @dataclass(frozen=True, init=False)
@@ -49,6 +50,10 @@ class ArrayConfig:
         Inner chunks with at most this many bytes between them are fetched together.
     sharding_coalesce_max_bytes : int
         The size of such a request, at most.
+    locking : {"none", "file", "conditional"}
+        What keeps writers in other processes from overwriting each other's parts of a chunk or shard: nothing, a lock
+        file in the array's folder (local files), or writes on condition that the value is the one that was read (object
+        stores).
     """
 
     order: MemoryOrder
@@ -56,6 +61,7 @@ class ArrayConfig:
     read_missing_chunks: bool
     sharding_coalesce_max_gap_bytes: int
     sharding_coalesce_max_bytes: int
+    locking: Locking
 
     def __init__(
         self,
@@ -65,6 +71,7 @@ class ArrayConfig:
         read_missing_chunks: bool = True,
         sharding_coalesce_max_gap_bytes: int = 1 << 20,
         sharding_coalesce_max_bytes: int = 16 << 20,
+        locking: Locking = "none",
     ) -> None:
         # The class is frozen.
         values = {
@@ -73,6 +80,7 @@ class ArrayConfig:
             "read_missing_chunks": parse_bool(read_missing_chunks),
             "sharding_coalesce_max_gap_bytes": parse_int(sharding_coalesce_max_gap_bytes),
             "sharding_coalesce_max_bytes": parse_int(sharding_coalesce_max_bytes),
+            "locking": _parse_locking(locking),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -102,7 +110,15 @@ class ArrayConfig:
             "read_missing_chunks": self.read_missing_chunks,
             "sharding_coalesce_max_gap_bytes": self.sharding_coalesce_max_gap_bytes,
             "sharding_coalesce_max_bytes": self.sharding_coalesce_max_bytes,
+            "locking": self.locking,
         }
+
+
+def _parse_locking(data: object) -> Locking:
+    for name in get_args(Locking):
+        if data == name:
+            return cast("Locking", name)
+    raise ValueError(f"locking is one of {', '.join(get_args(Locking))}, not {data!r}")
 
 
 ArrayConfigLike: TypeAlias = ArrayConfig | ArrayConfigParams

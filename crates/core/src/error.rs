@@ -72,6 +72,13 @@ impl Error {
         error
     }
 
+    /// One that says that a value has changed since it was read.
+    pub fn foreign_conflict(source: Box<dyn Any + Send + Sync>) -> Self {
+        let mut error = Error::foreign(source);
+        error.0.kind = Kind::Conflict;
+        error
+    }
+
     pub fn io(action: &str, source: &std::io::Error) -> Self {
         let kind = match source.kind() {
             std::io::ErrorKind::OutOfMemory => Kind::Memory,

@@ -11,6 +11,7 @@ use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::cuts::Cuts;
 use zarrpipe_core::dtype::{Kind as DtypeKind, Layout, SwapRun};
 use zarrpipe_core::engine::drive::{Answer, Call, Io, Jobs, Request};
+use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::engine::plan::{ArrayPlan, ReadPlan, ShapedChains, WritePlan};
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::grid::Grid;
@@ -198,6 +199,7 @@ fn array_over(grid: Grid, shaped: Option<ShapedChains>, codecs: &[Value], missin
         keys: Keys::new("a", KeyKind::Default, '/'),
         encoding: Encoding { keep_empty: false },
         missing_is_fill,
+        locking: Locking::None,
     })
 }
 

@@ -84,6 +84,7 @@ pub fn batch_write(
     let context = WriteContext {
         encoding: Encoding { keep_empty },
         keeps_ranges: place.native(),
+        conditional: false,
     };
     let way = BatchWay::Write {
         context,

@@ -137,13 +137,14 @@ pub struct PyEngine {
     dtype: Py<PyArrayDescr>,
     path: String,
     fortran: bool,
+    locking: String,
 }
 
 #[pymethods]
 impl PyEngine {
     #[new]
     #[pyo3(signature = (chain, shape, chunk_shape, store, path, key_encoding, dtype, *,
-                        write_empty_chunks = false, read_missing_chunks = true, order = "C"))]
+                        write_empty_chunks = false, read_missing_chunks = true, order = "C", locking = "none"))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -157,6 +158,7 @@ impl PyEngine {
         write_empty_chunks: bool,
         read_missing_chunks: bool,
         order: &str,
+        locking: &str,
     ) -> PyResult<Self> {
         if !dtype.bind(py).getattr("isnative")?.extract::<bool>()? {
             return Err(type_error("items in memory are in the host's byte order"));
@@ -186,6 +188,7 @@ impl PyEngine {
                 keep_empty: write_empty_chunks,
             },
             missing_is_fill: read_missing_chunks,
+            locking: store.0.locking(locking, &path).unwrap_or_default(),
         };
         Ok(PyEngine {
             plan: Arc::new(plan),
@@ -193,6 +196,7 @@ impl PyEngine {
             dtype,
             path,
             fortran: order == "F",
+            locking: locking.to_owned(),
         })
     }
 
@@ -256,9 +260,7 @@ impl PyEngine {
     }
 
     fn start_put(&self, py: Python<'_>, coords: Vec<u64>, data: Option<&Bound<'_, PyAny>>) -> PyResult<Run> {
-        self.place
-            .check_writable()
-            .map_err(|error| to_python(py, error, Some(&self.path)))?;
+        self.check_writable(py)?;
         let data = data.map(buffer::bytes).transpose()?;
         let jobs = Held::new(
             PutPlan::new(self.plan.clone(), coords, data, self.place.identity()),
@@ -280,6 +282,15 @@ impl PyEngine {
 }
 
 impl PyEngine {
+    /// Refuses writes to a store that forbids them, or that cannot keep writers apart as the array asks for.
+    fn check_writable(&self, py: Python<'_>) -> PyResult<()> {
+        let place = &self.place;
+        let checked = place
+            .check_writable()
+            .and_then(|()| place.locking(&self.locking, &self.path).map(drop));
+        checked.map_err(|error| to_python(py, error, Some(&self.path)))
+    }
+
     fn prepare(&self, py: Python<'_>, split: &Split) -> PyResult<()> {
         let prepared = self.plan.prepare(split);
         prepared.map_err(|error| to_python(py, error, Some(&self.path)))
@@ -330,9 +341,7 @@ impl PyEngine {
 
     fn assigned(&self, selection: &Bound<'_, PyAny>, value: &Bound<'_, PyUntypedArray>) -> PyResult<Assignment> {
         let py = selection.py();
-        self.place
-            .check_writable()
-            .map_err(|error| to_python(py, error, Some(&self.path)))?;
+        self.check_writable(py)?;
         let selection = self.parsed(selection, true)?;
         match self.plan.chain.layout().variable() {
             Some(content) => check_items(value, content)?,

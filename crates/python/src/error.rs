@@ -8,7 +8,14 @@ use zarrpipe_core::error::{Error, Kind};
 
 /// What a Python object raised, on its way through the core.
 pub fn foreign(error: PyErr) -> Error {
-    Error::foreign(Box::new(error))
+    let is_conflict = Python::attach(|py| {
+        let conflict = class(py, "ConflictError");
+        conflict.is_ok_and(|conflict| error.value(py).is_instance(&conflict).unwrap_or(false))
+    });
+    match is_conflict {
+        true => Error::foreign_conflict(Box::new(error)),
+        false => Error::foreign(Box::new(error)),
+    }
 }
 
 static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();

@@ -19,8 +19,9 @@ use pyo3::prelude::*;
 
 /// Takes over the settings of `zarrpipe.config`.
 #[pyfunction]
-#[pyo3(signature = (*, threads, io_requests, max_chunk_nbytes, verify_checksums))]
-fn configure(threads: usize, io_requests: usize, max_chunk_nbytes: u64, verify_checksums: bool) {
+#[pyo3(signature = (*, threads, io_requests, max_chunk_nbytes, verify_checksums, conflict_retries))]
+fn configure(threads: usize, io_requests: usize, max_chunk_nbytes: u64, verify_checksums: bool, conflict_retries: u32) {
+    pystore::set_conflict_retries(conflict_retries);
     zarrpipe_core::engine::pool::set_threads(threads);
     run::set_io_requests(io_requests);
     zarrpipe_core::limits::set_max_chunk_nbytes(max_chunk_nbytes);
@@ -55,6 +56,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<chain::PyChain>()?;
     module.add_class::<chain::PyStage>()?;
     module.add_class::<pystore::PyStore>()?;
+    module.add_class::<pystore::Lock>()?;
     module.add_class::<engine::PyEngine>()?;
     module.add_class::<engine::PySelection>()?;
     module.add_class::<engine::PyAssignment>()?;

@@ -1,17 +1,26 @@
 //! Stores: local files by the core's own store, Python stores by an adapter, or by the event loop of each call.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::store::file::{FileStore, Fsync};
-use zarrpipe_core::store::{ByteRange, Found, Handle, Part, Store};
+use zarrpipe_core::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Store};
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
+
+static CONFLICT_RETRIES: AtomicU32 = AtomicU32::new(30);
+
+/// How often a conditional write that was overtaken is made anew (setting `conflict_retries`).
+pub fn set_conflict_retries(retries: u32) {
+    CONFLICT_RETRIES.store(retries, Ordering::Relaxed);
+}
 
 /// Where an engine's keys lie.
 #[pyclass(frozen, module = "zarrpipe._core", name = "Store")]
@@ -50,6 +59,36 @@ impl Place {
     /// Whether the keys are local files.
     pub fn native(&self) -> bool {
         matches!(self, Place::Blocking { native: true, .. })
+    }
+
+    fn key_locks(&self, path: &str) -> Result<Arc<dyn KeyLocks>> {
+        let locks = match self {
+            Place::Blocking { store, .. } => store.key_locks(path),
+            Place::Loop { .. } => None,
+        };
+        locks.ok_or_else(|| {
+            Error::new(
+                Kind::Config,
+                "locking=\"file\" is for local files (LocalStore); object stores have locking=\"conditional\"",
+            )
+        })
+    }
+
+    /// What keeps writers of the array at `path` in other processes apart.
+    pub fn locking(&self, name: &str, path: &str) -> Result<Locking> {
+        match (name, self) {
+            ("none", _) => Ok(Locking::None),
+            ("file", _) => self.key_locks(path).map(Locking::Keys),
+            ("conditional", Place::Loop { .. }) => Ok(Locking::Conditional {
+                retries: CONFLICT_RETRIES.load(Ordering::Relaxed),
+            }),
+            ("conditional", Place::Blocking { .. }) => Err(Error::new(
+                Kind::Unsupported,
+                "locking=\"conditional\" needs a store that tells versions, such as ObjectStore; local files have \
+                 locking=\"file\"",
+            )),
+            _ => Err(Error::new(Kind::Config, format!("there is no locking {name:?}"))),
+        }
     }
 
     pub fn check_writable(&self) -> Result<()> {
@@ -111,9 +150,27 @@ impl PyStore {
         }))
     }
 
+    /// Takes the lock between processes of a key of the array or group at `path`; None where another writer has it.
+    fn try_lock(&self, py: Python<'_>, path: &str, key: &str) -> PyResult<Option<Lock>> {
+        let locked = py.detach(|| self.0.key_locks(path)?.try_lock(key));
+        let locked = locked.map_err(|error| to_python(py, error.at(key, &[]), None))?;
+        Ok(locked.map(|locked| Lock(Mutex::new(Some(locked)))))
+    }
+
     #[getter]
     fn needs_loop(&self) -> bool {
         matches!(*self.0, Place::Loop { .. })
+    }
+}
+
+/// A lock between processes, held until it is released.
+#[pyclass(frozen, module = "zarrpipe._core")]
+pub struct Lock(Mutex<Option<Locked>>);
+
+#[pymethods]
+impl Lock {
+    fn release(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

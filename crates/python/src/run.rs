@@ -12,6 +12,7 @@ use zarrpipe_core::codec::Stage;
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::engine::drive::{Answer, Call, ChunkJob, Io, Jobs, Request};
 use zarrpipe_core::engine::job::Way;
+use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::engine::pool::on_worker;
 use zarrpipe_core::engine::unit::{DecodeUnit, Destination, EncodeUnit};
 use zarrpipe_core::engine::write::Slots;
@@ -73,6 +74,9 @@ impl<J: Jobs> Jobs for Held<J> {
     }
     fn lock_store(&self) -> Option<&str> {
         self.jobs.lock_store()
+    }
+    fn locking(&self) -> &Locking {
+        self.jobs.locking()
     }
     fn release(&self) {
         drop(std::mem::take(
@@ -148,6 +152,7 @@ pub struct Run {
     /// The ranges of each request that is in flight, to check the answers by.
     asked: Mutex<std::collections::HashMap<u64, Vec<ByteRange>>>,
     array: String,
+    conditional: bool,
 }
 
 impl Run {
@@ -167,6 +172,7 @@ impl Run {
 
     fn with_io(jobs: Box<dyn Jobs>, io: Io, waker: Waker, outcome: Outcome, array: &str) -> Self {
         Run {
+            conditional: matches!(jobs.locking(), Locking::Conditional { .. }),
             call: Call::new(jobs, io),
             waker,
             outcome: Mutex::new(Some(outcome)),
@@ -323,6 +329,11 @@ impl Run {
 
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.call.cancel());
+    }
+
+    #[getter]
+    fn conditional(&self) -> bool {
+        self.conditional
     }
 
     #[getter]

@@ -120,7 +120,8 @@ def create_array(
     overwrite : bool
         Whether a node that is there is deleted first, with all that is below it.
     config : ArrayConfig or mapping, optional
-        How the array is read and written: `order`, `write_empty_chunks`, `read_missing_chunks`.
+        How the array is read and written: `order`, `write_empty_chunks`, `read_missing_chunks`, and `locking`, which
+        keeps writers in other processes apart.
     write_data : bool
         Whether `data` are written, or only give shape and data type.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -18,7 +19,8 @@ from zarrpipe.arrays.selection import parse_value
 from zarrpipe.dtypes import ObjectDType
 from zarrpipe.errors import ConflictError
 from zarrpipe.metadata import AnyArrayMetadata, ArrayMetadata
-from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, load_array, locked, run
+from zarrpipe.nodes import Attributes, NodeAccess, NodeMetadata, change_node, load_array, run
+from zarrpipe.nodes.locks import lock_between, locked, locked_between
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, parse_array_config
 
 __all__ = ["Array"]
@@ -121,13 +123,14 @@ class Array(ArrayAccess):
         before: list[AnyArrayMetadata] = []
 
         def checked(node: NodeMetadata) -> NodeMetadata:
-            before.append(self._same_array(node))
+            # Again, if another writer was faster.
+            before[:] = [self._same_array(node)]
             return change(before[0])
 
         def written(node: NodeMetadata) -> None:
             self._metadata = self._same_array(node)
 
-        await change_node(access, self.path, checked, written, self.zarr_format)
+        await change_node(access, self.path, checked, written, self.zarr_format, self._config.locking)
         return before[0]
 
     def _same_array(self, node: NodeMetadata) -> AnyArrayMetadata:
@@ -175,7 +178,7 @@ class Array(ArrayAccess):
         return shape
 
     async def _resize(self, access: NodeAccess, new_shape: tuple[int, ...]) -> None:
-        async with locked(self._shape_lock, access):
+        async with self._shape_locked(access):
             await self._flush_by(access)
             # Another array object may have resized it.
             current = self._same_array(await load_array(access, self.path, self.zarr_format))
@@ -245,7 +248,7 @@ class Array(ArrayAccess):
 
         # Until the data are written: who knows a smaller shape takes a chunk at the edge for complete, and would write
         # over what lies behind.
-        async with locked(self._shape_lock, access):
+        async with self._shape_locked(access):
             await self._flush_by(access)
             old = await self._change(access, longer)
             region = tuple(
@@ -255,9 +258,12 @@ class Array(ArrayAccess):
             await self._write_by(access, region, items)
             return self.shape
 
-    @property
-    def _shape_lock(self) -> str:
-        return f"shape of {self.path}"
+    @asynccontextmanager
+    async def _shape_locked(self, access: NodeAccess) -> AsyncIterator[None]:
+        """Nobody else changes the shape."""
+        between = lock_between(self.store, self.path, "shape", self._config.locking)
+        async with locked(f"shape of {self.path}", access), locked_between(between, access):
+            yield
 
     # For operations that are written once: in the calling thread where it may wait, else awaited.
 

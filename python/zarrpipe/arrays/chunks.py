@@ -75,7 +75,7 @@ class ArrayChunks(ArrayFacts):
             self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
             [axis.runs if isinstance(axis, ChunkRuns) else axis.lengths[0] for axis in grid.axes],
-            core_store(self.store),
+            core_store(self.store, conditional=config.locking == "conditional"),
             self.path,
             (encoding.name, encoding.separator),
             self.dtype,
@@ -83,6 +83,7 @@ class ArrayChunks(ArrayFacts):
             write_empty_chunks=config.write_empty_chunks or not getattr(self.store, "supports_deletes", True),
             read_missing_chunks=config.read_missing_chunks,
             order=self.order,
+            locking=config.locking,
         )
         data_type = metadata.data_type
         return cast("_core.Engine", ObjectEngine(engine, data_type)) if isinstance(data_type, ObjectDType) else engine

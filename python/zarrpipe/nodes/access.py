@@ -6,6 +6,9 @@ answers without an event loop such a coroutine never waits, and is run in place.
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -80,6 +83,14 @@ class NodeAccess:
     async def nbytes(self, path: str) -> int:
         """Return the size of all values below a path, in bytes."""
         return await self._wait(lambda: self.store.getsize_prefix(_as_prefix(path)), path)
+
+    async def pause(self, longest_s: float) -> None:
+        """Wait before another attempt: of several that wait, each for another time."""
+        pause_s = longest_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        if self.blocking:
+            time.sleep(pause_s)  # noqa: ASYNC251 - the caller has a thread of its own
+        else:
+            await asyncio.sleep(pause_s)
 
     async def _wait(self, call: Callable[[], Coroutine[Any, Any, T]], key: str) -> T:
         # Stores list in coroutines only, which may suspend.

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from zarrpipe._types import JSON, StoredFormat, ZarrFormat
 from zarrpipe.abc.store import Store
+from zarrpipe.config import Locking, config
 from zarrpipe.errors import MetadataError, NodeExistsError, NodeNotFoundError, ReadOnlyError, StoreError
 from zarrpipe.metadata import (
     ATTRIBUTES_JSON,
@@ -30,7 +31,8 @@ from zarrpipe.metadata import (
     parse_node,
 )
 from zarrpipe.nodes.access import NodeAccess
-from zarrpipe.nodes.locks import acquire_async, lock_named
+from zarrpipe.nodes.conditional import ConditionalAccess, OvertakenError
+from zarrpipe.nodes.locks import acquire_async, lock_between, lock_named, locked, locked_between
 
 __all__ = [
     "Formats",
@@ -51,6 +53,10 @@ NodeMetadata: TypeAlias = AnyArrayMetadata | AnyGroupMetadata
 
 Formats: TypeAlias = StoredFormat | Literal["zarr"] | None
 """Where to look for a node: in one format, in those of Zarr, or in all."""
+
+# Between attempts to change a document that others change too.
+_FIRST_PAUSE_S: Final = 0.01
+_LONGEST_PAUSE_S: Final = 0.5
 
 # What makes a key's folder a node, by its being there.
 _DOCUMENTS: Final = (ZARR_JSON, ZARRAY, ZGROUP)
@@ -256,6 +262,7 @@ async def change_node(
     change: Callable[[NodeMetadata], NodeMetadata],
     written: Callable[[NodeMetadata], None],
     formats: Formats = None,
+    locking: Locking = "none",
 ) -> None:
     """Change the documents of a node as they are in the store now; only those that differ are written.
 
@@ -271,15 +278,57 @@ async def change_node(
         Told of the new metadata once they are stored, before another change can begin.
     formats : {2, 3, "n5"}, optional
         The node's format.
+    locking : {"none", "file", "conditional"}
+        What keeps other processes from changing it meanwhile.
 
     Raises
     ------
     NodeNotFoundError
         The node was deleted.
     UnsupportedError
-        It is one of N5.
+        It is one of N5, or the store cannot be written conditionally.
+    ConflictError
+        Others changed it each time, as often as the setting `conflict_retries` says.
     """
     check_writable(access.store)
+    if locking == "conditional":
+        await _change_if_same(access, path, change, written, formats)
+        return
+    # Taken first, and awaited where that is asked for: once it is held nothing below waits, over files.
+    async with locked_between(lock_between(access.store, path, ZARR_JSON, locking), access):
+        await _change_here(access, path, change, written, formats)
+
+
+async def _change_if_same(
+    access: NodeAccess,
+    path: str,
+    change: Callable[[NodeMetadata], NodeMetadata],
+    written: Callable[[NodeMetadata], None],
+    formats: Formats,
+) -> None:
+    """Change documents on condition that nobody else has since they were read; else they are read again."""
+    retries = config.current.conflict_retries
+    for conflicts in range(retries + 1):
+        # Others in this process need not be raced.
+        async with locked(metadata_key(path), access):
+            inside = ConditionalAccess(access.store, blocking=access.blocking)
+            try:
+                written(await _change_once(inside, path, change, formats))
+            except OvertakenError:
+                if conflicts == retries:
+                    raise
+            else:
+                return
+        await access.pause(min(_FIRST_PAUSE_S * 2**conflicts, _LONGEST_PAUSE_S))
+
+
+async def _change_here(
+    access: NodeAccess,
+    path: str,
+    change: Callable[[NodeMetadata], NodeMetadata],
+    written: Callable[[NodeMetadata], None],
+    formats: Formats,
+) -> None:
     # A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
     # waiting for it is short.
     inside = NodeAccess(access.store, blocking=True)
@@ -289,15 +338,21 @@ async def change_node(
     else:
         await acquire_async(lock)
     try:
-        node = await load_node(inside, path, formats)
-        if node is None:
-            raise not_found(access.store, path, "node")
-        before, changed = node.documents(), change(node)
-        differing = {name: data for name, data in changed.documents().items() if data != before.get(name)}
-        await _write(inside, path, differing)
-        written(changed)
+        written(await _change_once(inside, path, change, formats))
     finally:
         lock.release()
+
+
+async def _change_once(
+    access: NodeAccess, path: str, change: Callable[[NodeMetadata], NodeMetadata], formats: Formats
+) -> NodeMetadata:
+    node = await load_node(access, path, formats)
+    if node is None:
+        raise not_found(access.store, path, "node")
+    before, changed = node.documents(), change(node)
+    differing = {name: data for name, data in changed.documents().items() if data != before.get(name)}
+    await _write(access, path, differing)
+    return changed
 
 
 async def delete_node(access: NodeAccess, path: str) -> None:

@@ -1,20 +1,30 @@
-"""Locks of this process by name: of the documents of nodes, and of the shapes of arrays."""
+"""Locks by name: of the documents of nodes, and of the shapes of arrays; in this process, and between processes."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
+from zarrpipe.metadata import join_key
 from zarrpipe.nodes.access import NodeAccess
+from zarrpipe.stores import core_store
 
-__all__ = ["acquire_async", "lock_named", "locked"]
+if TYPE_CHECKING:
+    from zarrpipe import _core
+    from zarrpipe.config import Locking
+
+__all__ = ["TryLock", "acquire_async", "lock_between", "lock_named", "locked", "locked_between"]
+
+TryLock: TypeAlias = "Callable[[], _core.Lock | None]"
+"""Takes a lock between processes, if no other process has it."""
 
 _LOCK_POLL_S: Final = 0.001
+_LONGEST_POLL_S: Final = 0.02
 
 # Two writers of one document in this process: each reads it, changes it and writes it under its lock.
 _locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
@@ -66,6 +76,50 @@ async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
         if _is_in_loop():
             raise RuntimeError("another change of this node is under way: use the async form, and await it")
         lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def lock_between(store: Any, path: str, name: str, locking: Locking) -> TryLock | None:
+    """Return what takes a node's lock between processes.
+
+    Parameters
+    ----------
+    store : Store
+        Of local files.
+    path : str
+        The node's path.
+    name : str
+        What of the node is locked.
+    locking : {"none", "file", "conditional"}
+        Only for "file" there is such a lock.
+    """
+    if locking != "file":
+        return None
+    place, key = core_store(store), join_key(path, name)
+    return lambda: place.try_lock(path, key)
+
+
+@asynccontextmanager
+async def locked_between(try_lock: TryLock | None, access: NodeAccess) -> AsyncIterator[None]:
+    """Hold a lock between processes.
+
+    Parameters
+    ----------
+    try_lock : callable, optional
+        Takes it; None where there is none to take.
+    access : NodeAccess
+        Says how to wait.
+    """
+    if try_lock is None:
+        yield
+        return
+    pause = _LOCK_POLL_S
+    while (lock := try_lock()) is None:
+        await access.pause(pause)
+        pause = min(2 * pause, _LONGEST_POLL_S)
     try:
         yield
     finally:

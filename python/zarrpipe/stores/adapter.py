@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_supports_sync_io
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
+from zarrpipe.errors import UnsupportedError
 from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.retries import retried
 from zarrpipe.stores.store_path import StorePath
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncAdapter",
     "AsyncStoreAdapter",
+    "ConditionalAdapter",
     "StoreAdapter",
     "async_adapter",
     "core_store",
+    "has_versions",
     "identity_of",
+    "no_versions",
     "supports_sync",
 ]
 
@@ -148,6 +152,63 @@ class AsyncStoreAdapter:
         return StorePath(self._store, key)
 
 
+class ConditionalAdapter(AsyncStoreAdapter):
+    """A store for one call: what it has read it replaces on condition that nobody else has, or raises ConflictError.
+
+    What was not read is replaced as a whole, without a condition: others who have read it are then overtaken, and begin
+    again with what is there.
+
+    Parameters
+    ----------
+    store : Store
+        With `get_versioned` and `set_if_version`.
+
+    Raises
+    ------
+    UnsupportedError
+        The store does not tell versions.
+    """
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        if not has_versions(store):
+            raise no_versions(store)
+        self._versions: dict[str, Any] = {}
+
+    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
+        """Return a bytes-like for each range, all of one version, or None where the key has no value."""
+        words, get = self._words, self._store.get_versioned
+        self._versions.pop(key, None)
+        first = await get(key, words.prototype, words.request(ranges[0]))
+        if first is None:
+            self._versions[key] = None
+            return None
+        if first.version is None:
+            raise no_versions(self._store)
+        self._versions[key] = first.version
+        others = (get(key, words.prototype, words.request(part), version=first.version) for part in ranges[1:])
+        return found([each.buffer for each in (first, *await asyncio.gather(*others))])
+
+    async def set(self, key: str, data: Any) -> None:
+        """Store a bytes-like."""
+        if key in self._versions:
+            await self._store.set_if_version(key, self._words.buffer(data), self._versions[key])
+        else:
+            await super().set(key, data)
+
+    def setter(self, key: str) -> Any:
+        """Refuse a codec that reads and writes parts of a value by itself."""
+        raise UnsupportedError("a codec that writes parts of a value by itself cannot do so conditionally", key=key)
+
+
+def no_versions(store: object) -> UnsupportedError:
+    """Return the error that a store cannot be written conditionally."""
+    return UnsupportedError(
+        f'locking="conditional" needs a store that tells versions, such as ObjectStore, which {store} does not; '
+        'local files have locking="file"'
+    )
+
+
 def async_adapter(store: Any) -> AsyncAdapter:
     """Return what the driver asks for a store; an adapter is one already."""
     # A store's `get` takes a prototype; an adapter's does not.
@@ -160,6 +221,11 @@ def async_adapter(store: Any) -> AsyncAdapter:
 def supports_sync(store: object) -> bool:
     """Whether a store can be asked without an event loop."""
     return _store_supports_sync_io(store)
+
+
+def has_versions(store: object) -> bool:
+    """Whether a store tells the values of a key apart: see `zarrpipe.abc.store.SupportsVersions`."""
+    return hasattr(store, "get_versioned") and hasattr(store, "set_if_version")
 
 
 def is_native(store: object) -> bool:
@@ -185,13 +251,16 @@ def own_object_store(store: Any) -> Any:
     return store if isinstance(store, ObjectStore) else ObjectStore(store.store, read_only=store.read_only)
 
 
-def core_store(store: Any) -> _core.Store:
+def core_store(store: Any, *, conditional: bool = False) -> _core.Store:
     """Return a store as the engine takes it.
 
     Parameters
     ----------
     store : Store
         zarrpipe's or zarr-python's, or an object with their methods.
+    conditional : bool
+        Whether values are replaced on condition that they are those that were read, if the store tells versions: such
+        a store is awaited.
 
     Returns
     -------
@@ -202,9 +271,10 @@ def core_store(store: Any) -> _core.Store:
     from zarrpipe import _core
 
     read_only = bool(getattr(store, "read_only", False))
-    if is_native(store):
+    awaited = conditional and has_versions(store)
+    if is_native(store) and not awaited:
         return _core.Store.local(str(store.root), read_only=read_only, fsync=config.current.fsync)
-    if supports_sync(store):
+    if supports_sync(store) and not awaited:
         return _core.Store.python(StoreAdapter(store), identity_of(store), read_only=read_only)
     merge_gap = config.current.io_merge_gap_nbytes
     return _core.Store.python(None, identity_of(store), read_only=read_only, merge_gap=merge_gap)

@@ -22,8 +22,8 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file is one that is being written, here or by the Rust store."""
-    return name.startswith(".zarrpipe-") and name.endswith(".partial")
+    """Whether a file is no value: one that is being written, here or by the Rust store, or its lock file."""
+    return name.startswith(".zarrpipe-") and (name.endswith(".partial") or name == ".zarrpipe-lock")
 
 
 @contextmanager

@@ -8,15 +8,16 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::job::{Coding, Input, Job, PartCoding, Step};
-use super::locks::LockId;
+use super::locks::{LockId, Locking};
 use super::pool::{Runtime, Work, on_worker, threads};
+use super::waiter;
 use crate::cancel;
 use crate::error::{Error, Kind, Result};
 use crate::scratch;
-use crate::store::{ByteRange, Found, Handle, Part, Store};
+use crate::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Store};
 
 /// How long a call that was given up is waited for.
 const GRACE: Duration = Duration::from_millis(200);
@@ -32,6 +33,10 @@ pub trait Jobs: Send + Sync {
     fn release(&self) {}
     /// Whether jobs of one key must wait for one another; then the name of the store for the lock.
     fn lock_store(&self) -> Option<&str>;
+    /// What keeps writers in other processes apart.
+    fn locking(&self) -> &Locking {
+        &Locking::None
+    }
 }
 
 /// The job of one chunk.
@@ -163,8 +168,10 @@ struct Chunk {
     coords: Vec<u64>,
     codec: Arc<str>,
     lock: Option<LockId>,
+    /// Its lock between processes, until it has ended.
+    held: Mutex<Option<Locked>>,
     handle: Mutex<Option<Handle>>,
-    restarts: u8,
+    restarts: u32,
 }
 
 /// A job that waits for those that it split into.
@@ -390,7 +397,7 @@ impl Call {
         room && !state.ended && state.error.is_none() && state.started < self.jobs.len()
     }
 
-    fn make_task(&self, ordinal: u64, restarts: u8) -> Result<Task> {
+    fn make_task(&self, ordinal: u64, restarts: u32) -> Result<Task> {
         let ChunkJob {
             job,
             key,
@@ -407,6 +414,7 @@ impl Call {
             coords,
             codec,
             lock,
+            held: Mutex::new(None),
             handle: Mutex::new(None),
             restarts,
         });
@@ -424,10 +432,10 @@ impl Call {
     /// Runs a task; a job that writes first takes its key's lock, or is parked until it is handed over.
     fn begin(&self, mut task: Task, worker: usize) {
         if task.locked {
-            return self.run(task, worker);
+            return self.enter(task, worker);
         }
         let Some(id) = task.chunk.lock.clone() else {
-            return self.run(task, worker);
+            return self.enter(task, worker);
         };
         // Whenever it runs from now on, it holds the lock.
         task.locked = true;
@@ -445,8 +453,71 @@ impl Call {
         if Runtime::get().locks.acquire(&id, Box::new(resume)).is_some()
             && let Some(task) = guard(&slot).take()
         {
-            self.run(task, worker);
+            self.enter(task, worker);
         }
+    }
+
+    /// Runs a task that has its turn in this process; a job that writes takes its key's lock between processes, or
+    /// leaves its worker until the lock is free.
+    fn enter(&self, task: Task, worker: usize) {
+        let Locking::Keys(locks) = self.jobs.locking() else {
+            return self.run(task, worker);
+        };
+        if guard(&task.chunk.held).is_some() || matches!(task.next, Next::Finish(_)) {
+            return self.run(task, worker);
+        }
+        if self.failed() {
+            return self.finish(task, Err(given_up()), worker);
+        }
+        match locks.try_lock(&task.chunk.key) {
+            Ok(Some(lock)) => {
+                *guard(&task.chunk.held) = Some(lock);
+                self.run(task, worker);
+            }
+            Ok(None) => self.await_lock(task, locks.clone()),
+            Err(error) => self.finish(task, Err(error), worker),
+        }
+    }
+
+    /// Parks a task until its key's lock is free in the other processes, or the call has failed.
+    fn await_lock(&self, task: Task, locks: Arc<dyn KeyLocks>) {
+        let Some(call) = self.me.upgrade() else { return };
+        let mut slot = Some(task);
+        let attempt = move || {
+            let Some(task) = &mut slot else { return true };
+            if !call.failed() {
+                match locks.try_lock(&task.chunk.key) {
+                    Ok(Some(lock)) => *guard(&task.chunk.held) = Some(lock),
+                    Ok(None) => return false,
+                    Err(error) => task.next = Next::Finish(Err(error)),
+                }
+            }
+            call.push_ready(slot.take().into_iter().collect(), usize::MAX);
+            call.submit();
+            true
+        };
+        Runtime::get().waiter.ask(Box::new(attempt));
+    }
+
+    /// Runs a task that another writer has overtaken: after a pause, which is longer each time.
+    fn run_later(&self, task: Task) {
+        let Some(call) = self.me.upgrade() else { return };
+        let due = Instant::now() + waiter::pause_after(task.chunk.restarts);
+        let mut slot = Some(task);
+        let attempt = move || {
+            if Instant::now() < due && !call.failed() {
+                return false;
+            }
+            call.push_ready(slot.take().into_iter().collect(), usize::MAX);
+            call.submit();
+            true
+        };
+        Runtime::get().waiter.ask(Box::new(attempt));
+    }
+
+    /// Whether the call has an error or was given up: nothing more is begun.
+    fn failed(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed) || guard(&self.state).error.is_some()
     }
 
     /// Advances a task as far as it goes in this thread.
@@ -552,8 +623,14 @@ impl Call {
             && self.may_restart(chunk, error)
             && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1)
         {
-            return self.run(Task { locked: true, ..task }, worker);
+            *guard(&task.chunk.held) = guard(&chunk.held).take();
+            let task = Task { locked: true, ..task };
+            return match self.jobs.locking() {
+                Locking::Conditional { .. } => self.run_later(task),
+                _ => self.run(task, worker),
+            };
         }
+        drop(guard(&chunk.held).take());
         if let Some(id) = &chunk.lock {
             Runtime::get().locks.release(id);
         }
@@ -563,11 +640,15 @@ impl Call {
     /// A value that changed between two requests is read again from the start: three times where the store said so,
     /// once where a loop's answers may have been of two versions.
     fn may_restart(&self, chunk: &Chunk, error: &Error) -> bool {
-        if self.cancel.load(Ordering::Relaxed) || error.is_foreign() {
+        // What a Python store raised is passed on as it is, but for its word that a value has changed.
+        if self.failed() || (error.is_foreign() && error.kind() != Kind::Conflict) {
             return false;
         }
         match error.kind() {
-            Kind::Conflict => chunk.restarts < 3,
+            Kind::Conflict => match self.jobs.locking() {
+                Locking::Conditional { retries } => chunk.restarts < *retries,
+                _ => chunk.restarts < 3,
+            },
             Kind::Codec | Kind::Checksum | Kind::Truncated | Kind::Size | Kind::ShardIndex => {
                 chunk.restarts == 0 && guard(&chunk.handle).is_none()
             }

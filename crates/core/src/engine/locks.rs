@@ -1,10 +1,25 @@
-//! One writer a key: a queue of parked jobs for each, never of threads.
+//! One writer a key: in this process by a queue of parked jobs for each, never of threads; beyond it by what the store
+//! offers.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::store::KeyLocks;
 
 /// What goes on when the lock is handed over.
 pub type Resume = Box<dyn FnOnce() + Send>;
+
+/// What keeps writers of a key in other processes apart.
+#[derive(Clone, Default)]
+pub enum Locking {
+    #[default]
+    None,
+    /// A lock beside the key.
+    Keys(Arc<dyn KeyLocks>),
+    /// A value that was read is replaced on condition that it is still there; whoever puts it sees to that, and says
+    /// `Kind::Conflict` where it is not. The job then starts again, so many times at most.
+    Conditional { retries: u32 },
+}
 
 /// A key of a store.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -58,7 +73,6 @@ impl Locks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]

@@ -13,4 +13,5 @@ pub mod plan;
 pub mod pool;
 pub mod read;
 pub mod unit;
+pub mod waiter;
 pub mod write;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::drive::{ChunkJob, Jobs};
 use super::job::WORK_NBYTES;
+use super::locks::Locking;
 use super::read::{ReadChunk, ReadContext};
 use super::write::{PutValue, WriteChunk, WriteContext};
 use crate::chain::{Chain, Encoding};
@@ -33,6 +34,8 @@ pub struct ArrayPlan {
     pub encoding: Encoding,
     /// Whether a chunk that is not stored is fill value, or an error.
     pub missing_is_fill: bool,
+    /// What keeps writers in other processes apart.
+    pub locking: Locking,
 }
 
 impl ArrayPlan {
@@ -240,6 +243,7 @@ impl WritePlan {
         let context = WriteContext {
             encoding: array.encoding,
             keeps_ranges,
+            conditional: matches!(array.locking, Locking::Conditional { .. }),
         };
         WritePlan {
             array,
@@ -299,7 +303,11 @@ impl Jobs for WritePlan {
         let (mut coords, mut layers) = (Vec::new(), Vec::new());
         self.split.get(ordinal, &mut coords, &mut layers);
         let array = &self.array;
-        let extent = array.grid.extent(&coords);
+        let extent = match array.locking {
+            Locking::None => array.grid.extent(&coords),
+            // Others may know a larger array: what they wrote behind this one's edge stays.
+            Locking::Keys(_) | Locking::Conditional { .. } => array.grid.chunk_shape(&coords),
+        };
         let job = WriteChunk::new(self.context, array.chain_at(&coords)?, layers, &extent);
         Ok(ChunkJob {
             job: Box::new(job),
@@ -311,6 +319,10 @@ impl Jobs for WritePlan {
 
     fn lock_store(&self) -> Option<&str> {
         Some(&self.store)
+    }
+
+    fn locking(&self) -> &Locking {
+        &self.array.locking
     }
 }
 
@@ -350,6 +362,10 @@ impl Jobs for PutPlan {
 
     fn lock_store(&self) -> Option<&str> {
         Some(&self.store)
+    }
+
+    fn locking(&self) -> &Locking {
+        &self.array.locking
     }
 }
 

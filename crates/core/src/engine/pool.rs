@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::locks::Locks;
+use super::waiter::Waiter;
 use crate::scratch;
+use crate::store::file;
 
 /// Something that workers take units of work from.
 pub trait Work: Send + Sync {
@@ -21,6 +23,7 @@ pub trait Work: Send + Sync {
 pub struct Runtime {
     pid: u32,
     pub locks: Locks,
+    pub waiter: Waiter,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -53,6 +56,7 @@ pub fn threads() -> usize {
 /// To be called in a forked child: its parent's threads are not there. The pid check alone would do, but for a pid
 /// that is used again.
 pub fn after_fork() {
+    file::lock::after_fork();
     RUNTIME.store(std::ptr::null_mut(), Ordering::Release);
     PID.store(0, Ordering::Release);
 }
@@ -99,6 +103,7 @@ impl Runtime {
         Runtime {
             pid,
             locks: Locks::default(),
+            waiter: Waiter::default(),
             state: Mutex::new(State {
                 active: VecDeque::new(),
                 threads: 0,

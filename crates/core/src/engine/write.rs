@@ -48,6 +48,8 @@ pub struct WriteContext {
     pub encoding: Encoding,
     /// Whether the store can put ranges of the old value into the new one. If not, an old shard is fetched whole.
     pub keeps_ranges: bool,
+    /// Whether a value that was read is replaced on condition that it is still there.
+    pub conditional: bool,
 }
 
 /// Writes pieces of a chunk.
@@ -83,7 +85,7 @@ enum State {
 
 impl WriteChunk {
     /// `extent` is the part of the chunk inside the array; layers that cover it are complete.
-    pub fn new(context: WriteContext, chain: Arc<Chain>, mut layers: Vec<Layer>, extent: &[u64]) -> Self {
+    pub fn new(mut context: WriteContext, chain: Arc<Chain>, mut layers: Vec<Layer>, extent: &[u64]) -> Self {
         layers::drop_hidden(&mut layers, extent);
         for layer in &mut layers {
             layer.piece = chain.fold_piece(std::mem::take(&mut layer.piece));
@@ -93,6 +95,8 @@ impl WriteChunk {
             Some(sharding) if layers.len() > 1 => cover_shard(sharding, &layers, &extent),
             _ => layers::cover(&layers, &extent),
         };
+        // No store deletes on condition: what was read is put even where nothing but fill value is left of it.
+        context.encoding.keep_empty |= context.conditional && !complete;
         WriteChunk {
             chain,
             context,

@@ -3,6 +3,7 @@
 //! `read.rs` opens values and fetches ranges, `write.rs` makes the new file. Here is what a key may be, and where it
 //! lies. Symbolic links inside the root are followed on reads; a put or delete replaces or removes the link itself.
 
+pub mod lock;
 mod read;
 mod write;
 
@@ -14,9 +15,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
-use super::{ByteRange, Found, Handle, Part, Store};
+use super::{ByteRange, Found, Handle, KeyLocks, Part, Store};
 use crate::error::{Error, Kind, Result};
 
+use lock::{LOCK_NAME, LockFile};
 use read::OpenFile;
 
 /// Temporary files begin and end like this; listings leave them out.
@@ -171,6 +173,15 @@ impl Store for FileStore {
         MERGE_GAP_NBYTES
     }
 
+    fn key_locks(&self, path: &str) -> Option<Arc<dyn KeyLocks>> {
+        let prefix = if path.is_empty() {
+            String::new()
+        } else {
+            format!("{path}/")
+        };
+        Some(Arc::new(LockFile::new(self.path_unchecked(path), prefix)))
+    }
+
     fn prepare(&self, folders: &mut dyn Iterator<Item = String>) -> Result<()> {
         let mut last = String::new();
         for folder in folders {
@@ -226,6 +237,11 @@ fn is_partial(name: &str) -> bool {
     name.starts_with(PARTIAL_PREFIX) && name.ends_with(PARTIAL_SUFFIX)
 }
 
+/// Whether a file is the store's own, and no value.
+fn is_ours(name: &str) -> bool {
+    is_partial(name) || name == LOCK_NAME
+}
+
 /// Whether a key names a place below the root on every platform that we run on.
 fn check_key(key: &str) -> Result<()> {
     let why = if key.as_bytes().contains(&0) {
@@ -234,9 +250,9 @@ fn check_key(key: &str) -> Result<()> {
         "is empty, absolute, or has a segment that is empty, '.' or '..'"
     } else if cfg!(windows) && key.contains(['\\', ':']) {
         "holds a character that Windows reads as part of a path"
-    } else if key.contains(PARTIAL_PREFIX) && is_partial(key.rsplit('/').next().unwrap_or(key)) {
-        // It would be hidden from listings and swept after a day.
-        "is the name of a temporary file"
+    } else if key.contains(PARTIAL_PREFIX) && is_ours(key.rsplit('/').next().unwrap_or(key)) {
+        // It would be hidden from listings, and a temporary file swept after a day.
+        "is the name of a temporary file or of a lock file"
     } else {
         return Ok(());
     };
@@ -293,6 +309,7 @@ mod tests {
             "./a",
             "a\0b",
             "x/.zarrpipe-1.partial",
+            "x/.zarrpipe-lock",
         ] {
             assert_eq!(check_key(key).unwrap_err().kind(), Kind::Store, "{key}");
         }

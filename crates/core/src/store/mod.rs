@@ -64,6 +64,15 @@ pub struct Found {
 /// The value that a job reads, held open so that every read of the job sees the same one.
 pub type Handle = Arc<dyn Any + Send + Sync>;
 
+/// A lock that is held until it is dropped.
+pub type Locked = Box<dyn Any + Send + Sync>;
+
+/// Locks of an array's keys that writers in other processes see.
+pub trait KeyLocks: Send + Sync {
+    /// Takes the lock of a key, `None` where another writer has it. Never waits.
+    fn try_lock(&self, key: &str) -> Result<Option<Locked>>;
+}
+
 /// A store whose calls return when they are done.
 pub trait Store: Send + Sync {
     /// What tells this store from others in the lock table: equal for two handles of one place.
@@ -80,5 +89,9 @@ pub trait Store: Send + Sync {
     /// Told before many keys are put: the folders (key prefixes without trailing "/") that they lie in.
     fn prepare(&self, _folders: &mut dyn Iterator<Item = String>) -> Result<()> {
         Ok(())
+    }
+    /// Locks between processes for the keys of the array at `path`, where the store has them.
+    fn key_locks(&self, _path: &str) -> Option<Arc<dyn KeyLocks>> {
+        None
     }
 }
