@@ -114,13 +114,26 @@ def interrupted_async(array: Any) -> None:
     asyncio.run(write())
 
 
+def place(path: str) -> Any:
+    """A folder, or with ``http://host:port/bucket`` a bucket of a server on loopback."""
+    if not path.startswith("http://"):
+        return path
+    import obstore.store
+    from zarrpipe.stores.object import ObjectStore
+
+    endpoint, _, bucket = path.rpartition("/")
+    keys = {"access_key_id": "test", "secret_access_key": "test", "region": "us-east-1"}
+    store = obstore.store.S3Store(bucket, config={"endpoint": endpoint, **keys}, client_options={"allow_http": True})
+    return ObjectStore(store)
+
+
 def main() -> None:
     what, locking, path, *rest = sys.argv[1:]
     register_codec("test.hold", Hold)
     if what.startswith("hold"):
         may_hold.set()
     config: Any = {"locking": locking}
-    array = zarrpipe.open_array(path, mode="r+", config=config)
+    array = zarrpipe.open_array(place(path), mode="r+", config=config)
     globals()[what.replace("-", "_")](array, *rest)
 
 
