@@ -117,9 +117,18 @@ class Store:
     def local(root: str, *, read_only: bool = False, fsync: Literal["none", "data", "full"] = "none") -> Store: ...
     @staticmethod
     def python(
-        adapter: StoreAdapter | None, identity: str, *, read_only: bool = False, merge_gap: int = 65536
+        adapter: StoreAdapter | None,
+        identity: str,
+        *,
+        read_only: bool = False,
+        merge_gap: int = 65536,
+        merge_nbytes: int = ...,
+        whole_nbytes: int = ...,
+        index_nbytes: int = ...,
     ) -> Store:
-        """With an adapter workers call it; with None every request goes to the event loop."""
+        """With an adapter workers call it; with None every request goes to the event loop: ranges with at most
+        `merge_gap` bytes between them in one, of up to `merge_nbytes`; values that are wanted whole in one up to
+        `whole_nbytes`; and `index_nbytes` of shards' indexes are kept, where the store tells versions."""
     def try_lock(self, path: str, key: str) -> Lock | None:
         """Takes the lock between processes of a key of the node at `path`; None where another writer has it.
         ConfigError where the store is none of local files."""

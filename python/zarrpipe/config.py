@@ -81,6 +81,9 @@ class Settings:
         Byte ranges of one key with at most this many bytes between them share a request.
     io_merge_nbytes : int
         The size of such a shared request, at most.
+    index_nbytes : int
+        Indexes of shards that an array keeps, at most, if its store tells versions (object stores): a shard that is
+        read again is then read by one request, not two.
     io_retries : int
         How often a request to a store is made again when it fails in a way that may pass: a broken connection, no
         answer in time, a status such as 429, 500 or 503, a value that ends early. Local files are not asked again.
@@ -118,6 +121,7 @@ class Settings:
     io_nbytes: int = 256_000_000
     io_merge_gap_nbytes: int = 2**20
     io_merge_nbytes: int = 16 * 2**20
+    index_nbytes: int = 32 * 2**20
     io_retries: int = 3
     io_retry_delay_s: float = 0.1
     io_timeout_s: float = 120.0
@@ -143,6 +147,7 @@ class SettingsChanges(TypedDict, total=False):
     io_nbytes: int
     io_merge_gap_nbytes: int
     io_merge_nbytes: int
+    index_nbytes: int
     io_retries: int
     io_retry_delay_s: float
     io_timeout_s: float
@@ -162,7 +167,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "locking": get_args(Locking),
 }
 _BOOLS = frozenset({"verify_checksums", "write_empty_chunks", "read_missing_chunks"})
-_MAY_BE_ZERO = frozenset({"io_merge_gap_nbytes", "io_merge_nbytes", "io_retries", "conflict_retries"})
+_MAY_BE_ZERO = frozenset({"index_nbytes", "io_merge_gap_nbytes", "io_merge_nbytes", "io_retries", "conflict_retries"})
 
 
 def _check(name: str, value: object) -> None:

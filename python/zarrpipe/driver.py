@@ -14,15 +14,17 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from zarrpipe.config import config
-from zarrpipe.errors import CodecError, StoreError
+from zarrpipe.errors import CodecError, ConflictError, StoreError, UnsupportedError
 from zarrpipe.stores.adapter import (
     AsyncAdapter,
     AsyncStoreAdapter,
-    ConditionalAdapter,
+    Found,
+    Range,
     async_adapter,
+    no_versions,
     supports_sync,
 )
 from zarrpipe.stores.values import as_memory
@@ -88,7 +90,9 @@ async def drive(run: _core.Run, store: Any) -> Any:
         _remember_loop(store)
     if store is None:
         return await _Drive(run, None).to_end()
-    adapter = ConditionalAdapter(store) if run.conditional else async_adapter(store)
+    adapter = async_adapter(store)
+    if run.conditional and not getattr(adapter, "has_versions", False):
+        raise no_versions(store)
     return await _Drive(run, adapter).to_end()
 
 
@@ -101,8 +105,8 @@ class _Drive:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._max_requests, self._max_nbytes = settings.io_requests, settings.io_nbytes
-        # Requests for keys that wait for others to end; each with its size.
-        self._waiting: deque[tuple[tuple[Any, ...], int]] = deque()
+        # Requests that wait for others to end: of those for several ranges each range by itself.
+        self._waiting: deque[_Ask] = deque()
         self._requests = self._nbytes = 0
         # A request for a whole value does not say how large it is: it is taken to be like the largest before.
         self._whole_nbytes = 0
@@ -145,7 +149,7 @@ class _Drive:
                 elif request[0] in ("decode_partial", "encode_partial"):
                     self._begin(self._code_part(request))
                 else:
-                    self._waiting.append((request, _request_nbytes(request)))
+                    self._waiting.extend(_asks(request))
         for ready in codings.values():
             for batch in _batches(ready):
                 self._begin(self._code(batch))
@@ -154,48 +158,55 @@ class _Drive:
     def _admit(self) -> None:
         """Begin as many requests for keys as may be under way."""
         while self._waiting and self._requests < self._max_requests:
-            request, known_nbytes = self._waiting[0]
-            nbytes = self._whole_nbytes if known_nbytes < 0 else known_nbytes
+            ask = self._waiting[0]
+            nbytes = self._whole_nbytes if ask.nbytes is None else ask.nbytes
             if self._requests and self._nbytes + nbytes > self._max_nbytes:
                 return
             self._waiting.popleft()
+            if ask.gathering is not None and ask.gathering.ended:
+                continue
             self._requests += 1
             self._nbytes += nbytes
-            self._begin(self._ask(request, nbytes))
+            self._begin(self._ask(ask, nbytes))
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, request: tuple[Any, ...], nbytes: int) -> None:
-        """Answer one request for a key."""
-        number = request[1]
+    async def _ask(self, ask: _Ask, nbytes: int) -> None:
+        """Answer one request for a key, or for one of its ranges."""
+        number, key, gathering = ask.request[1], ask.request[2], ask.gathering
         try:
-            answer = await self._answer(request)
+            answer = await self._answer(ask)
         except asyncio.CancelledError:
             # By us, then nobody listens; or by the store itself, and the call must not wait for ever.
-            self._run.fail(number, StoreError("the request was cancelled", key=request[2]))
+            self._run.fail(number, StoreError("the request was cancelled", key=key))
             raise
         except Exception as error:  # noqa: BLE001 - the call raises it
+            # The other ranges are not needed any more.
+            if gathering is not None:
+                gathering.ended = True
             self._run.fail(number, error)
         else:
-            self._run.answer(number, answer)
+            if gathering is None or gathering.ended:
+                self._run.answer(number, answer)
         finally:
             self._requests -= 1
             self._nbytes -= nbytes
         self._admit()
 
-    async def _answer(self, request: tuple[Any, ...]) -> Any:
+    async def _answer(self, ask: _Ask) -> Any:
         store = self._keys()
-        kind, _, key, *rest = request
-        if kind == "get":
-            answer = await store.get(key, rest[0])
-            if answer is not None and None in rest[0]:
-                self._whole_nbytes = max(self._whole_nbytes, *(memoryview(part).nbytes for part in answer))
-            return answer
+        kind, _, key, *rest = ask.request
+        if ask.gathering is not None:
+            ranges, version = rest
+            found = await store.get(key, ranges[ask.place], version)
+            if found is not None and ask.nbytes is None:
+                self._whole_nbytes = max(self._whole_nbytes, len(found.data))
+            return ask.gathering.add(ask.place, found, key)
         if kind == "set":
-            await store.set(key, rest[0])
+            await store.set(key, *rest)
         else:
             await store.delete(key)
         return None
@@ -226,6 +237,8 @@ class _Drive:
         """Have a codec read or write a part of a key's value by itself."""
         kind, number, stage, key, selection, *items = request
         try:
+            if self._run.conditional:
+                raise UnsupportedError(f"a codec that writes parts of {key!r} by itself cannot do so conditionally")  # noqa: TRY301
             setter = self._keys().setter(key)
             if kind == "decode_partial":
                 answer = await stage.decode_partial(setter, selection)
@@ -246,19 +259,68 @@ class _Drive:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _request_nbytes(request: tuple[Any, ...]) -> int:
-    """How many bytes a request moves; -1 where it does not say."""
+class _Gathering:
+    """The ranges of one request, which are asked for one by one.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._parts: list[Any] = [None] * count
+        self._left = count
+        self._version: object | None = None
+        self._nbytes: int | None = None
+        self.ended = False
+
+    def add(self, index: int, found: Found | None, key: str) -> tuple[list[Any], object | None, int | None] | None:
+        """Take in a range; what it returns is the request's answer if `ended` is set.
+
+        Raises
+        ------
+        ConflictError
+            It is of another value than those before.
+        """
+        if self.ended:
+            return None
+        if found is None:
+            self.ended = True
+            return None
+        if self._left < len(self._parts) and found.version != self._version:
+            raise ConflictError(f"{key!r} was replaced while it was read")
+        self._parts[index], self._version, self._nbytes = found
+        self._left -= 1
+        self.ended = not self._left
+        return self._parts, self._version, self._nbytes
+
+
+class _Ask(NamedTuple):
+    """A request, or one range of it."""
+
+    request: tuple[Any, ...]
+    # How many bytes it moves; None where it does not say.
+    nbytes: int | None
+    gathering: _Gathering | None = None
+    place: int = 0
+
+
+def _asks(request: tuple[Any, ...]) -> list[_Ask]:
+    """Return what a request for a key asks a store for."""
     if request[0] == "set":
-        return len(request[3])
+        return [_Ask(request, len(request[3]))]
     if request[0] == "delete":
-        return 0
-    nbytes = 0
-    for part in request[3]:
-        if part is None:
-            return -1
-        start, stop = part
-        nbytes += stop if start is None else stop - start
-    return nbytes
+        return [_Ask(request, 0)]
+    gathering = _Gathering(len(request[3]))
+    return [_Ask(request, _range_nbytes(part), gathering, place) for place, part in enumerate(request[3])]
+
+
+def _range_nbytes(part: Range) -> int | None:
+    if part is None:
+        return None
+    start, stop = part
+    return stop if start is None else stop - start
 
 
 def _batches(requests: Sequence[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
@@ -422,8 +484,8 @@ def get_value(store: Any, key: str) -> bytes | memoryview | None:
 
         value = store.get_sync(key, prototype=Words(store).prototype)
         return None if value is None else as_memory(value)
-    answer = sync(lambda: async_adapter(store).get(key, [None]), store)
-    return None if answer is None else memoryview(answer[0])
+    found = sync(lambda: async_adapter(store).get(key, None), store)
+    return None if found is None else memoryview(found.data)
 
 
 def set_value(store: Any, key: str, data: bytes) -> None:

@@ -20,7 +20,7 @@ use zarrpipe_core::layers::LayerSplit;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::{Axis, Piece};
 use zarrpipe_core::spec::{ChunkSpec, c_strides};
-use zarrpipe_core::store::{ByteRange, Found, Handle, Part, Store};
+use zarrpipe_core::store::{Access, ByteRange, Found, Handle, Part, Store};
 
 /// Values in memory; notes each read. `changes` are values that a key takes on after so many reads.
 #[derive(Default)]
@@ -91,6 +91,16 @@ impl Store for Memory {
     }
     fn merge_gap(&self) -> u64 {
         16
+    }
+}
+
+/// How the store in memory is asked: as local files are, or as a store that is awaited.
+fn access(remote: bool) -> Access {
+    Access {
+        merge_gap: 16,
+        request_nbytes: 4 << 20,
+        whole_nbytes: if remote { u64::MAX } else { 0 },
+        slow: remote,
     }
 }
 
@@ -234,6 +244,8 @@ fn run(jobs: Box<dyn Jobs>, store: &Arc<Memory>, way: Way) -> Result<()> {
         Io::Loop {
             requests: 3,
             wake: Arc::new(wake),
+            access: access(true),
+            indexes: None,
         },
     );
     call.start();
@@ -242,7 +254,7 @@ fn run(jobs: Box<dyn Jobs>, store: &Arc<Memory>, way: Way) -> Result<()> {
             let answer = match request {
                 Request::Get { key, ranges, .. } => store
                     .read(&key, &ranges, &mut None)
-                    .map(|found| found.map_or(Answer::Missing, Answer::Found)),
+                    .map(|found| found.map_or(Answer::Missing, |found| Answer::Found(found, None))),
                 Request::Put { key, parts, .. } => store.put(&key, &parts, None).map(|()| Answer::Nothing),
                 Request::Delete { key, .. } => store.delete(&key).map(|()| Answer::Nothing),
                 Request::Code(_) | Request::CodePart { .. } => panic!("no codec here must be awaited"),
@@ -265,7 +277,7 @@ fn read(array: &Arc<ArrayPlan>, store: &Arc<Memory>, piece: &Piece, out: &mut [u
     let buffer = unsafe { Buffer::new(out.as_mut_ptr().cast()) };
     let remote = matches!(way, Way::Loop);
     run(
-        Box::new(ReadPlan::new(array.clone(), piece, buffer, store.merge_gap(), remote)),
+        Box::new(ReadPlan::new(array.clone(), piece, buffer, access(remote))),
         store,
         way,
     )

@@ -41,12 +41,7 @@ pub fn batch_read(
     let items = items?;
     let missing: Arc<[AtomicBool]> = items.iter().map(|_| AtomicBool::new(false)).collect();
     let place = &store.0;
-    let context = BatchPlan::noting(
-        array.buffer(out.py()),
-        place.merge_gap(),
-        !place.native(),
-        missing.clone(),
-    );
+    let context = BatchPlan::noting(array.buffer(out.py()), place.access(), missing.clone());
     let plan = BatchPlan {
         items,
         way: BatchWay::Read(context),

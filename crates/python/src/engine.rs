@@ -328,10 +328,10 @@ impl PyEngine {
         let out = ArrayItems::target(&out, &self.plan.chain)?;
         let (array, place) = (&self.plan, &self.place);
         let (strides, buffer) = (out.strides(), out.buffer(py));
-        let (merge_gap, remote) = (place.merge_gap(), !place.native());
+        let access = place.access();
         let (plan, piece) = unlocked(py, &selection, || {
             let piece = selection.piece(strides);
-            let plan = ReadPlan::new(array.clone(), &piece, buffer, merge_gap, remote);
+            let plan = ReadPlan::new(array.clone(), &piece, buffer, access);
             (plan, piece)
         });
         self.prepare(py, plan.split())?;

@@ -1,16 +1,18 @@
 //! Stores: local files by the core's own store, Python stores by an adapter, or by the event loop of each call.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use zarrpipe_core::engine::indexes::Indexes;
 use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::error::{Error, Kind, Result};
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::store::file::{FileStore, Fsync};
-use zarrpipe_core::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Store};
+use zarrpipe_core::store::{Access, ByteRange, Found, Handle, KeyLocks, Locked, Part, Store, Version};
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
@@ -36,7 +38,8 @@ pub enum Place {
     /// Every request goes to the event loop.
     Loop {
         identity: String,
-        merge_gap: u64,
+        access: Access,
+        indexes: Arc<Indexes>,
         read_only: bool,
     },
 }
@@ -49,10 +52,17 @@ impl Place {
         }
     }
 
-    pub fn merge_gap(&self) -> u64 {
+    pub fn access(&self) -> Access {
         match self {
-            Place::Blocking { store, .. } => store.merge_gap(),
-            Place::Loop { merge_gap, .. } => *merge_gap,
+            Place::Blocking {
+                store, native: true, ..
+            } => Access::files(store.merge_gap()),
+            // A call into Python costs something, and moves no more bytes than it must.
+            Place::Blocking { store, .. } => Access {
+                whole_nbytes: u64::MAX,
+                ..Access::files(store.merge_gap())
+            },
+            Place::Loop { access, .. } => *access,
         }
     }
 
@@ -127,8 +137,17 @@ impl PyStore {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (adapter, identity, *, read_only = false, merge_gap = 65536))]
-    fn python(adapter: Option<Py<PyAny>>, identity: String, read_only: bool, merge_gap: u64) -> Self {
+    #[pyo3(signature = (adapter, identity, *, read_only = false, merge_gap = 65536, merge_nbytes = 16 << 20,
+                        whole_nbytes = 256 << 20, index_nbytes = 32 << 20))]
+    fn python(
+        adapter: Option<Py<PyAny>>,
+        identity: String,
+        read_only: bool,
+        merge_gap: u64,
+        merge_nbytes: u64,
+        whole_nbytes: u64,
+        index_nbytes: usize,
+    ) -> Self {
         PyStore(Arc::new(match adapter {
             Some(adapter) => {
                 let store = Arc::new(AdaptedStore {
@@ -144,7 +163,13 @@ impl PyStore {
             }
             None => Place::Loop {
                 identity,
-                merge_gap,
+                access: Access {
+                    merge_gap,
+                    request_nbytes: merge_nbytes,
+                    whole_nbytes,
+                    slow: true,
+                },
+                indexes: Arc::new(Indexes::new(index_nbytes)),
                 read_only,
             },
         }))
@@ -186,6 +211,63 @@ pub fn range_to_python<'py>(py: Python<'py>, range: &ByteRange) -> PyResult<Boun
 pub fn ranges_to_python<'py>(py: Python<'py>, ranges: &[ByteRange]) -> PyResult<Bound<'py, PyList>> {
     let ranges: PyResult<Vec<_>> = ranges.iter().map(|range| range_to_python(py, range)).collect();
     PyList::new(py, ranges?)
+}
+
+/// A version that a store has told, as its Python object.
+pub struct PyVersion(Option<Py<PyAny>>);
+
+impl PyVersion {
+    fn object(&self) -> Option<&Py<PyAny>> {
+        self.0.as_ref()
+    }
+}
+
+impl Version for PyVersion {
+    fn same_as(&self, other: &dyn Version) -> bool {
+        let (Some(one), Some(other)) = (self.object(), other.as_any().downcast_ref().and_then(PyVersion::object))
+        else {
+            return false;
+        };
+        Python::attach(|py| one.bind(py).eq(other).unwrap_or(false))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Drop for PyVersion {
+    fn drop(&mut self) {
+        // Attached: a reference that is dropped without the interpreter goes through a lock that a fork may leave taken.
+        let object = self.0.take();
+        let _ = Python::try_attach(|_| drop(object));
+    }
+}
+
+/// A version as Python is given it back.
+pub fn version_to_python<'py>(py: Python<'py>, version: Option<&Arc<dyn Version>>) -> Bound<'py, PyAny> {
+    version
+        .and_then(|version| version.as_any().downcast_ref::<PyVersion>())
+        .and_then(PyVersion::object)
+        .map_or_else(|| py.None().into_bound(py), |object| object.bind(py).clone())
+}
+
+/// What was found, and its version where the store told it.
+pub type VersionedFound = (Found, Option<Arc<dyn Version>>);
+
+/// What a loop answers: (a bytes-like for each range, the version or None, the size of the whole value or None).
+pub fn versioned_answer_from_python(
+    answer: &Bound<'_, PyAny>,
+    ranges: &[ByteRange],
+) -> Result<Option<VersionedFound>> {
+    if answer.is_none() {
+        return Ok(None);
+    }
+    let (parts, version, value_nbytes): (Bound<'_, PyAny>, Option<Py<PyAny>>, Option<u64>) =
+        answer.extract().map_err(foreign)?;
+    let version = version.map(|object| Arc::new(PyVersion(Some(object))) as Arc<dyn Version>);
+    let found = answer_from_python(&parts, ranges)?.map(|found| Found { value_nbytes, ..found });
+    Ok(found.map(|found| (found, version)))
 }
 
 /// The bytes of each range, checked to be as many as were asked for; None where the key has no value.

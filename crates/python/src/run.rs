@@ -11,6 +11,7 @@ use zarrpipe_core::chain::{Chain, Encoding, Gathered};
 use zarrpipe_core::codec::Stage;
 use zarrpipe_core::copy::Buffer;
 use zarrpipe_core::engine::drive::{Answer, Call, ChunkJob, Io, Jobs, Request};
+use zarrpipe_core::engine::indexes::Indexes;
 use zarrpipe_core::engine::job::Way;
 use zarrpipe_core::engine::locks::Locking;
 use zarrpipe_core::engine::pool::on_worker;
@@ -21,12 +22,12 @@ use zarrpipe_core::heap::Heap;
 use zarrpipe_core::layers::Layer;
 use zarrpipe_core::scratch::Bytes;
 use zarrpipe_core::select::Piece;
-use zarrpipe_core::store::{ByteRange, concatenate};
+use zarrpipe_core::store::{Access, ByteRange, Condition, concatenate};
 
 use crate::buffer::{self, Owned};
 use crate::error::{foreign, to_python};
 use crate::pycodec::PyCodec;
-use crate::pystore::{Place, answer_from_python, ranges_to_python};
+use crate::pystore::{Place, ranges_to_python, version_to_python, versioned_answer_from_python};
 use crate::variable::{ArrayItems, Decoded, Staging};
 
 static IO_REQUESTS: AtomicUsize = AtomicUsize::new(64);
@@ -109,7 +110,7 @@ pub fn run_blocking(py: Python<'_>, jobs: Box<dyn Jobs>, place: &Place, here: bo
 type Waker = Arc<Mutex<Option<Py<PyAny>>>>;
 
 /// The `Io` of a call whose requests `Run` hands to a loop.
-fn loop_io(waker: &Waker) -> Io {
+fn loop_io(waker: &Waker, access: Access, indexes: Option<Arc<Indexes>>) -> Io {
     let waker = waker.clone();
     let wake = move || {
         // No Python any more: nobody is waiting.
@@ -129,8 +130,18 @@ fn loop_io(waker: &Waker) -> Io {
     Io::Loop {
         requests: IO_REQUESTS.load(Ordering::Relaxed),
         wake: Arc::new(wake),
+        access,
+        indexes,
     }
 }
+
+/// Of calls that ask for no keys.
+const NO_ACCESS: Access = Access {
+    merge_gap: 0,
+    request_nbytes: 0,
+    whole_nbytes: 0,
+    slow: false,
+};
 
 /// What a run gives when it has ended.
 pub enum Outcome {
@@ -159,8 +170,12 @@ impl Run {
     /// A run over a store of either kind; with one that answers at once only codecs are asked of the loop.
     pub fn new(jobs: Box<dyn Jobs>, place: &Place, outcome: Outcome, array: &str) -> Self {
         let waker = Waker::default();
-        let io = match (place, loop_io(&waker)) {
-            (Place::Blocking { store, .. }, Io::Loop { requests, wake }) => Io::Mixed {
+        let indexes = match place {
+            Place::Loop { indexes, .. } => Some(indexes.clone()),
+            Place::Blocking { .. } => None,
+        };
+        let io = match (place, loop_io(&waker, place.access(), indexes)) {
+            (Place::Blocking { store, .. }, Io::Loop { requests, wake, .. }) => Io::Mixed {
                 store: store.clone(),
                 requests,
                 wake,
@@ -225,13 +240,17 @@ impl Run {
             BatchKind::Decode => Outcome::Arrays(arrays),
             BatchKind::Encode(_) => Outcome::Slots(slots, places),
         };
-        Ok(Self::with_io(Box::new(jobs), loop_io(&waker), waker, outcome, ""))
+        let io = loop_io(&waker, NO_ACCESS, None);
+        Ok(Self::with_io(Box::new(jobs), io, waker, outcome, ""))
     }
 
     fn request<'py>(&self, py: Python<'py>, id: u64, request: Request) -> PyResult<Bound<'py, PyAny>> {
         Ok(match request {
-            Request::Get { key, ranges, .. } => {
-                let tuple = ("get", id, key, ranges_to_python(py, &ranges)?)
+            Request::Get {
+                key, ranges, version, ..
+            } => {
+                let version = version_to_python(py, version.as_ref());
+                let tuple = ("get", id, key, ranges_to_python(py, &ranges)?, version)
                     .into_pyobject(py)?
                     .into_any();
                 self.asked
@@ -240,9 +259,16 @@ impl Run {
                     .insert(id, ranges);
                 tuple
             }
-            Request::Put { key, parts, .. } => {
+            Request::Put {
+                key, parts, condition, ..
+            } => {
+                let condition = match &condition {
+                    Condition::Always => None,
+                    Condition::Absent => Some((py.None().into_bound(py),)),
+                    Condition::Same(version) => Some((version_to_python(py, Some(version)),)),
+                };
                 let bytes = concatenate(parts).map_err(|error| to_python(py, error, Some(&self.array)))?;
-                ("set", id, key, Bound::new(py, Owned::new(bytes))?)
+                ("set", id, key, Bound::new(py, Owned::new(bytes))?, condition)
                     .into_pyobject(py)?
                     .into_any()
             }
@@ -282,7 +308,8 @@ impl Run {
     fn parse_answer(&self, id: u64, answer: &Bound<'_, PyAny>) -> Result<Answer> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(ranges) = asked {
-            return Ok(answer_from_python(answer, &ranges)?.map_or(Answer::Missing, Answer::Found));
+            let answer = versioned_answer_from_python(answer, &ranges)?;
+            return Ok(answer.map_or(Answer::Missing, |(found, version)| Answer::Found(found, version)));
         }
         if answer.is_none() {
             return Ok(Answer::Nothing);

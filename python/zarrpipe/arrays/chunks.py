@@ -75,7 +75,12 @@ class ArrayChunks(ArrayFacts):
             self._chain_of(grid.chunk_shape_at((0,) * grid.ndim)) if regular else self._chain_of,
             metadata.shape,
             [axis.runs if isinstance(axis, ChunkRuns) else axis.lengths[0] for axis in grid.axes],
-            core_store(self.store, conditional=config.locking == "conditional"),
+            core_store(
+                self.store,
+                conditional=config.locking == "conditional",
+                merge_gap=config.sharding_coalesce_max_gap_bytes,
+                merge_nbytes=config.sharding_coalesce_max_bytes,
+            ),
             self.path,
             (encoding.name, encoding.separator),
             self.dtype,

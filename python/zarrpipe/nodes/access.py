@@ -43,8 +43,11 @@ class NodeAccess:
 
     async def get(self, key: str) -> bytes | None:
         """Return the value of a key; None if there is no such key."""
-        found = self._adapter.get(key, [None]) if self.blocking else await self._awaited.get(key, [None])
-        return None if found is None else memoryview(found[0]).tobytes()
+        if self.blocking:
+            answer = self._adapter.get(key, [None])
+            return None if answer is None else memoryview(answer[0]).tobytes()
+        found = await self._awaited.get(key, None)
+        return None if found is None else memoryview(found.data).tobytes()
 
     async def set(self, key: str, data: bytes) -> None:
         """Store a value."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_supports_sync_io
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
-from zarrpipe.errors import UnsupportedError
+from zarrpipe.errors import StoreError, UnsupportedError
 from zarrpipe.stores.local import LocalStore
-from zarrpipe.stores.retries import retried
+from zarrpipe.stores.retries import retried, set_if_version
 from zarrpipe.stores.store_path import StorePath
 from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype, zarr_requests
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncAdapter",
     "AsyncStoreAdapter",
-    "ConditionalAdapter",
+    "Condition",
+    "Found",
     "StoreAdapter",
     "async_adapter",
     "core_store",
@@ -36,14 +36,26 @@ __all__ = [
 Range = tuple[int | None, int] | None
 
 
+Condition = tuple[object | None] | None
+"""The version that a key must have to be replaced, (None,) for no value; None for whatever there is."""
+
+
+class Found(NamedTuple):
+    """A range of a value, as a bytes-like, with what the store says of the value."""
+
+    data: Any
+    version: object | None
+    nbytes: int | None
+
+
 class AsyncAdapter(Protocol):
     """What the driver asks of a store that must be awaited."""
 
-    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
-        """Return a bytes-like for each range, or None where the key has no value."""
+    async def get(self, key: str, part: Range, version: object | None = None) -> Found | None:
+        """Return a range of a value, or None where the key has none; with a version, that one or ConflictError."""
 
-    async def set(self, key: str, data: Any) -> None:
-        """Store a bytes-like."""
+    async def set(self, key: str, data: Any, condition: Condition = None) -> None:
+        """Store a bytes-like; with a condition, if the key has that version, else ConflictError."""
 
     async def delete(self, key: str) -> None:
         """Delete a key."""
@@ -81,13 +93,6 @@ class Words:
         return self.prototype.buffer.from_bytes(memoryview(data))
 
 
-def found(answers: Sequence[Any]) -> Sequence[Any] | None:
-    """Return buffers as bytes-likes; None where the key has no value."""
-    if any(answer is None for answer in answers):
-        return None
-    return [answer.as_numpy_array() for answer in answers]
-
-
 class StoreAdapter:
     """A store that answers at once: `_core.StoreAdapter`. Workers call it.
 
@@ -104,7 +109,10 @@ class StoreAdapter:
     def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
         """Return a bytes-like for each range, or None where the key has no value."""
         words, get = self._words, self._store.get_sync
-        return found([get(key, prototype=words.prototype, byte_range=words.request(part)) for part in ranges])
+        answers = [get(key, prototype=words.prototype, byte_range=words.request(part)) for part in ranges]
+        if any(answer is None for answer in answers):
+            return None
+        return [answer.as_numpy_array() for answer in answers]
 
     def set(self, key: str, data: Any) -> None:
         """Store a bytes-like."""
@@ -127,21 +135,35 @@ class AsyncStoreAdapter:
     def __init__(self, store: Any) -> None:
         self._store = own_object_store(store) if is_object_store(store) else store
         self._words = Words(self._store)
+        self.has_versions = has_versions(self._store)
 
-    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
-        """Return a bytes-like for each range, all of them asked for at once, or None where the key has no value."""
-        if len(ranges) == 1:
-            return found([await self._get(key, ranges[0])])
-        return found(await asyncio.gather(*(self._get(key, part) for part in ranges)))
+    async def get(self, key: str, part: Range, version: object | None = None) -> Found | None:
+        """Return a range of a value, or None where the key has none."""
+        prototype, request = self._words.prototype, self._words.request(part)
+        if self.has_versions:
+            return await retried(lambda: self._get_versioned(key, part, request, version), key=key)
+        answer = await retried(lambda: self._store.get(key, prototype, request), key=key)
+        return None if answer is None else Found(answer.as_numpy_array(), None, None)
 
-    async def _get(self, key: str, part: Range) -> Any:
-        get, prototype, request = self._store.get, self._words.prototype, self._words.request(part)
-        return await retried(lambda: get(key, prototype, request), key=key)
+    async def _get_versioned(self, key: str, part: Range, request: Any, version: object | None) -> Found | None:
+        answer = await self._store.get_versioned(key, self._words.prototype, request, version=version)
+        if answer is None:
+            return None
+        data = answer.buffer.as_numpy_array()
+        if answer.nbytes is not None and len(data) < (expected := _expected_nbytes(part, answer.nbytes)):
+            ended = ConnectionError(f"{len(data)} bytes came of {expected}")
+            raise StoreError("the value's bytes ended early", key=key) from ended
+        return Found(data, answer.version, answer.nbytes)
 
-    async def set(self, key: str, data: Any) -> None:
+    async def set(self, key: str, data: Any, condition: Condition = None) -> None:
         """Store a bytes-like."""
         value = self._words.buffer(data)
-        await retried(lambda: self._store.set(key, value), key=key)
+        if condition is None:
+            await retried(lambda: self._store.set(key, value), key=key)
+        elif self.has_versions:
+            await set_if_version(self._store, key, value, condition[0], self._words.prototype)
+        else:
+            raise no_versions(self._store)
 
     async def delete(self, key: str) -> None:
         """Delete a key."""
@@ -152,53 +174,12 @@ class AsyncStoreAdapter:
         return StorePath(self._store, key)
 
 
-class ConditionalAdapter(AsyncStoreAdapter):
-    """A store for one call: what it has read it replaces on condition that nobody else has, or raises ConflictError.
-
-    What was not read is replaced as a whole, without a condition: others who have read it are then overtaken, and begin
-    again with what is there.
-
-    Parameters
-    ----------
-    store : Store
-        With `get_versioned` and `set_if_version`.
-
-    Raises
-    ------
-    UnsupportedError
-        The store does not tell versions.
-    """
-
-    def __init__(self, store: Any) -> None:
-        super().__init__(store)
-        if not has_versions(store):
-            raise no_versions(store)
-        self._versions: dict[str, Any] = {}
-
-    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
-        """Return a bytes-like for each range, all of one version, or None where the key has no value."""
-        words, get = self._words, self._store.get_versioned
-        self._versions.pop(key, None)
-        first = await get(key, words.prototype, words.request(ranges[0]))
-        if first is None:
-            self._versions[key] = None
-            return None
-        if first.version is None:
-            raise no_versions(self._store)
-        self._versions[key] = first.version
-        others = (get(key, words.prototype, words.request(part), version=first.version) for part in ranges[1:])
-        return found([each.buffer for each in (first, *await asyncio.gather(*others))])
-
-    async def set(self, key: str, data: Any) -> None:
-        """Store a bytes-like."""
-        if key in self._versions:
-            await self._store.set_if_version(key, self._words.buffer(data), self._versions[key])
-        else:
-            await super().set(key, data)
-
-    def setter(self, key: str) -> Any:
-        """Refuse a codec that reads and writes parts of a value by itself."""
-        raise UnsupportedError("a codec that writes parts of a value by itself cannot do so conditionally", key=key)
+def _expected_nbytes(part: Range, value_nbytes: int) -> int:
+    """How many bytes a range of a value of this size has."""
+    if part is None:
+        return value_nbytes
+    start, stop = part
+    return min(stop, value_nbytes) if start is None else max(0, min(stop, value_nbytes) - start)
 
 
 def no_versions(store: object) -> UnsupportedError:
@@ -251,7 +232,9 @@ def own_object_store(store: Any) -> Any:
     return store if isinstance(store, ObjectStore) else ObjectStore(store.store, read_only=store.read_only)
 
 
-def core_store(store: Any, *, conditional: bool = False) -> _core.Store:
+def core_store(
+    store: Any, *, conditional: bool = False, merge_gap: int | None = None, merge_nbytes: int | None = None
+) -> _core.Store:
     """Return a store as the engine takes it.
 
     Parameters
@@ -261,6 +244,9 @@ def core_store(store: Any, *, conditional: bool = False) -> _core.Store:
     conditional : bool
         Whether values are replaced on condition that they are those that were read, if the store tells versions: such
         a store is awaited.
+    merge_gap, merge_nbytes : int, optional
+        Ranges of one key with at most so many bytes between them share a request, of at most that size; by default as
+        the settings `io_merge_gap_nbytes` and `io_merge_nbytes` say. For stores that are awaited.
 
     Returns
     -------
@@ -276,8 +262,16 @@ def core_store(store: Any, *, conditional: bool = False) -> _core.Store:
         return _core.Store.local(str(store.root), read_only=read_only, fsync=config.current.fsync)
     if supports_sync(store) and not awaited:
         return _core.Store.python(StoreAdapter(store), identity_of(store), read_only=read_only)
-    merge_gap = config.current.io_merge_gap_nbytes
-    return _core.Store.python(None, identity_of(store), read_only=read_only, merge_gap=merge_gap)
+    settings = config.current
+    return _core.Store.python(
+        None,
+        identity_of(store),
+        read_only=read_only,
+        merge_gap=settings.io_merge_gap_nbytes if merge_gap is None else merge_gap,
+        merge_nbytes=settings.io_merge_nbytes if merge_nbytes is None else merge_nbytes,
+        whole_nbytes=settings.io_nbytes,
+        index_nbytes=settings.index_nbytes,
+    )
 
 
 # Stores seen, by type: equal ones share the locks of their keys. Weak, so that none is kept alive for it.

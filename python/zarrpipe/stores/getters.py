@@ -6,12 +6,11 @@ asked as that store (`zarrpipe.pipeline`); for any others this stands in.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zarrpipe.abc.store import SyncByteGetter, SyncByteSetter
-from zarrpipe.stores.adapter import Range, Words, found
+from zarrpipe.stores.adapter import Condition, Found, Range, Words
 
 if TYPE_CHECKING:
     from zarrpipe import _core
@@ -35,7 +34,8 @@ class GetterAdapter:
     def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
         """Return a bytes-like for each range, or None where there is no value."""
         getter, words = self._getters[int(key)], self._words[int(key)]
-        return found([getter.get_sync(prototype=words.prototype, byte_range=words.request(part)) for part in ranges])
+        answers = [getter.get_sync(prototype=words.prototype, byte_range=words.request(part)) for part in ranges]
+        return None if any(answer is None for answer in answers) else [answer.as_numpy_array() for answer in answers]
 
     def set(self, key: str, data: Any) -> None:
         """Store a bytes-like."""
@@ -61,13 +61,13 @@ class AsyncGetterAdapter:
         self._getters = getters
         self._words = [Words(getter) for getter in getters]
 
-    async def get(self, key: str, ranges: Sequence[Range]) -> Sequence[Any] | None:
-        """Return a bytes-like for each range, or None where there is no value."""
+    async def get(self, key: str, part: Range, version: object | None = None) -> Found | None:  # noqa: ARG002
+        """Return a range of a value, or None where there is none; a getter tells no versions."""
         getter, words = self._getters[int(key)], self._words[int(key)]
-        requests = [getter.get(prototype=words.prototype, byte_range=words.request(part)) for part in ranges]
-        return found(await asyncio.gather(*requests))
+        answer = await getter.get(prototype=words.prototype, byte_range=words.request(part))
+        return None if answer is None else Found(answer.as_numpy_array(), None, None)
 
-    async def set(self, key: str, data: Any) -> None:
+    async def set(self, key: str, data: Any, condition: Condition = None) -> None:  # noqa: ARG002
         """Store a bytes-like."""
         await self._getters[int(key)].set(self._words[int(key)].buffer(data))
 

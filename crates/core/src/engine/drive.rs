@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::indexes::{Indexes, Kept};
 use super::job::{Coding, Input, Job, PartCoding, Step};
 use super::locks::{LockId, Locking};
 use super::pool::{Runtime, Work, on_worker, threads};
@@ -17,7 +18,8 @@ use super::waiter;
 use crate::cancel;
 use crate::error::{Error, Kind, Result};
 use crate::scratch;
-use crate::store::{ByteRange, Found, Handle, KeyLocks, Locked, Part, Store};
+use crate::store::merge::Merged;
+use crate::store::{Access, ByteRange, Condition, Found, Handle, KeyLocks, Locked, Part, Store, Version};
 
 /// How long a call that was given up is waited for.
 const GRACE: Duration = Duration::from_millis(200);
@@ -53,7 +55,13 @@ pub enum Io {
     /// The worker itself.
     Blocking(Arc<dyn Store>),
     /// An event loop, with this many requests at a time. `wake` tells it that something is waiting.
-    Loop { requests: usize, wake: Wake },
+    Loop {
+        requests: usize,
+        wake: Wake,
+        access: Access,
+        /// Where the indexes of shards are kept, if the store may tell versions.
+        indexes: Option<Arc<Indexes>>,
+    },
     /// The worker reads and writes, the loop awaits codecs.
     Mixed {
         store: Arc<dyn Store>,
@@ -77,7 +85,14 @@ impl Io {
     fn event_loop(&self) -> Option<(usize, &Wake)> {
         match self {
             Io::Blocking(_) => None,
-            Io::Loop { requests, wake } | Io::Mixed { requests, wake, .. } => Some((*requests, wake)),
+            Io::Loop { requests, wake, .. } | Io::Mixed { requests, wake, .. } => Some((*requests, wake)),
+        }
+    }
+
+    fn indexes(&self) -> Option<&Indexes> {
+        match self {
+            Io::Loop { indexes, .. } => indexes.as_deref(),
+            _ => None,
         }
     }
 }
@@ -88,11 +103,14 @@ pub enum Request {
         key: String,
         ordinal: u64,
         ranges: Vec<ByteRange>,
+        /// The version that the ranges must be of, where one was read before.
+        version: Option<Arc<dyn Version>>,
     },
     Put {
         key: String,
         ordinal: u64,
         parts: Vec<Part>,
+        condition: Condition,
     },
     Delete {
         key: String,
@@ -107,7 +125,7 @@ pub enum Request {
 
 /// What it answers.
 pub enum Answer {
-    Found(Found),
+    Found(Found, Option<Arc<dyn Version>>),
     Missing,
     Coded(Option<scratch::Bytes<'static>>),
     /// A value was written or deleted, or a codec gave None.
@@ -152,6 +170,14 @@ struct Task {
     locked: bool,
     /// Whether the request that it waits for is a codec's: None is then an answer to go on with.
     coding: bool,
+    /// The ranges that it waits for, as the loop is asked for them.
+    asked: Option<Asked>,
+}
+
+struct Asked {
+    merged: Merged,
+    /// The index of a shard: worth keeping.
+    index: Option<ByteRange>,
 }
 
 /// How a task goes on.
@@ -171,7 +197,62 @@ struct Chunk {
     /// Its lock between processes, until it has ended.
     held: Mutex<Option<Locked>>,
     handle: Mutex<Option<Handle>>,
+    /// What the event loop has told of the value.
+    seen: Mutex<Seen>,
+    /// Whether a kept index was used and nothing has shown yet that the shard is still the same.
+    doubtful: AtomicBool,
     restarts: u32,
+}
+
+#[derive(Default)]
+enum Seen {
+    #[default]
+    Nothing,
+    /// There was no value.
+    Absent,
+    /// A value of a store that tells no versions.
+    Unversioned,
+    Value(Arc<dyn Version>),
+}
+
+impl Chunk {
+    fn version(&self) -> Option<Arc<dyn Version>> {
+        match &*guard(&self.seen) {
+            Seen::Value(version) => Some(version.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes note of an answer; an error where it is not of the value that was answered from before.
+    fn see(&self, version: Option<Arc<dyn Version>>) -> Result<()> {
+        let Some(version) = version else {
+            *guard(&self.seen) = Seen::Unversioned;
+            return Ok(());
+        };
+        // Compared outside the lock: versions may be Python's.
+        if let Some(known) = self.version() {
+            if !known.same_as(&*version) {
+                return Err(Error::new(Kind::Conflict, "the value was replaced while it was read"));
+            }
+        } else {
+            *guard(&self.seen) = Seen::Value(version);
+        }
+        self.doubtful.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What must be there for the chunk to be replaced, where it was read to be changed.
+    fn condition(&self) -> Result<Condition> {
+        match &*guard(&self.seen) {
+            Seen::Nothing => Ok(Condition::Always),
+            Seen::Absent => Ok(Condition::Absent),
+            Seen::Value(version) => Ok(Condition::Same(version.clone())),
+            Seen::Unversioned => Err(Error::unsupported(
+                "locking=\"conditional\" needs a store that tells versions, such as ObjectStore; local files have \
+                 locking=\"file\"",
+            )),
+        }
+    }
 }
 
 /// A job that waits for those that it split into.
@@ -310,8 +391,14 @@ impl Call {
         };
         // The loop's thread does no more than this: what follows runs on a worker.
         task.next = match answer {
-            Ok(Answer::Found(found)) => Next::Advance(Input::Found(found)),
-            Ok(Answer::Missing) => Next::Advance(Input::Missing),
+            Ok(Answer::Found(found, version)) => match self.found(&task.chunk, task.asked.take(), found, version) {
+                Ok(found) => Next::Advance(Input::Found(found)),
+                Err(error) => Next::Finish(Err(error)),
+            },
+            Ok(Answer::Missing) => {
+                *guard(&task.chunk.seen) = Seen::Absent;
+                Next::Advance(Input::Missing)
+            }
             Ok(Answer::Coded(data)) => Next::Advance(Input::Coded(data)),
             Ok(Answer::Nothing) => {
                 if task.coding {
@@ -325,6 +412,64 @@ impl Call {
         task.coding = false;
         self.push_ready(vec![task], usize::MAX);
         self.submit();
+    }
+
+    /// An answer as the job wants it.
+    fn found(
+        &self,
+        chunk: &Chunk,
+        asked: Option<Asked>,
+        found: Found,
+        version: Option<Arc<dyn Version>>,
+    ) -> Result<Found> {
+        chunk.see(version)?;
+        let Some(Asked { merged, index }) = asked else {
+            return Ok(found);
+        };
+        let Found { parts, value_nbytes } = found;
+        if let (Some(range), Some(indexes), Some(version), Some(bytes)) =
+            (index, self.io.indexes(), chunk.version(), parts.first())
+        {
+            let kept = Kept {
+                range,
+                bytes: (**bytes).into(),
+                value_nbytes,
+                version,
+            };
+            indexes.keep(&chunk.key, kept);
+        }
+        let parts = merged.cut(parts)?;
+        Ok(Found { parts, value_nbytes })
+    }
+
+    /// The index of a chunk's shard, if it is kept; the job's first step then needs no request.
+    fn kept_index(&self, chunk: &Chunk, range: ByteRange) -> Option<Found> {
+        // Who writes must know what is there now; and a job that was begun again has met another shard.
+        if chunk.lock.is_some() || chunk.restarts > 0 {
+            return None;
+        }
+        let kept = self.io.indexes()?.get(&chunk.key, range)?;
+        let first = {
+            let mut seen = guard(&chunk.seen);
+            let first = matches!(*seen, Seen::Nothing);
+            if first {
+                *seen = Seen::Value(kept.version.clone());
+            }
+            first
+        };
+        if !first {
+            // A shard in a shard: of the version that is being read, or asked for.
+            let known = chunk.version()?;
+            if !known.same_as(&*kept.version) {
+                return None;
+            }
+        } else {
+            chunk.doubtful.store(true, Ordering::Relaxed);
+        }
+        Some(Found {
+            parts: vec![kept.answer()],
+            value_nbytes: kept.value_nbytes,
+        })
     }
 
     fn request(&self, task: Task, request: Request) {
@@ -416,6 +561,8 @@ impl Call {
             lock,
             held: Mutex::new(None),
             handle: Mutex::new(None),
+            seen: Mutex::default(),
+            doubtful: AtomicBool::new(false),
             restarts,
         });
         let locked = chunk.lock.is_none();
@@ -426,6 +573,7 @@ impl Call {
             join: None,
             locked,
             coding: false,
+            asked: None,
         })
     }
 
@@ -550,14 +698,65 @@ impl Call {
                 Ok(Step::Put(_) | Step::Delete) if self.cancel.load(Ordering::Relaxed) => Next::Finish(Err(given_up())),
                 Ok(step) => match self.io.store() {
                     Some(store) => blocking(store, &task.chunk, step),
-                    None => {
-                        let request = io_request(&task.chunk, step);
-                        return self.request(task, request);
-                    }
+                    None => match self.ask(&mut task, step) {
+                        Ok(Some(request)) => return self.request(task, request),
+                        // It is at hand.
+                        Ok(None) => continue,
+                        Err(error) => Next::Finish(Err(error)),
+                    },
                 },
                 Err(error) => Next::Finish(Err(error)),
             };
         }
+    }
+
+    /// What the loop is asked for; None where the task can go on without.
+    fn ask(&self, task: &mut Task, step: Step) -> Result<Option<Request>> {
+        let chunk = &*task.chunk;
+        let (key, ordinal) = (chunk.key.clone(), chunk.ordinal);
+        let (ranges, index) = match step {
+            Step::Need(ranges) => (ranges, None),
+            Step::NeedIndex(range) => {
+                if let Some(found) = self.kept_index(chunk, range) {
+                    task.next = Next::Advance(Input::Found(found));
+                    return Ok(None);
+                }
+                (vec![range], Some(range))
+            }
+            Step::Put(parts) => {
+                if let Some(indexes) = self.io.indexes() {
+                    indexes.forget(&key);
+                }
+                let condition = match self.jobs.locking() {
+                    Locking::Conditional { .. } => chunk.condition()?,
+                    _ => Condition::Always,
+                };
+                return Ok(Some(Request::Put {
+                    key,
+                    ordinal,
+                    parts,
+                    condition,
+                }));
+            }
+            _ => {
+                if let Some(indexes) = self.io.indexes() {
+                    indexes.forget(&key);
+                }
+                return Ok(Some(Request::Delete { key, ordinal }));
+            }
+        };
+        let merged = match self.io {
+            Io::Loop { access, .. } => Merged::new(ranges, access),
+            _ => return Err(Error::internal("a loop was asked for bytes that workers read")),
+        };
+        let request = Request::Get {
+            key,
+            ordinal,
+            ranges: merged.ranges.clone(),
+            version: chunk.version(),
+        };
+        task.asked = Some(Asked { merged, index });
+        Ok(Some(request))
     }
 
     fn split(&self, task: Task, jobs: Vec<Box<dyn Job>>, worker: usize) {
@@ -576,6 +775,7 @@ impl Call {
                 join: Some(join.clone()),
                 locked: true,
                 coding: false,
+                asked: None,
             })
             .collect();
         self.push_ready(tasks, worker);
@@ -619,10 +819,12 @@ impl Call {
 
     /// A chunk's last task has ended.
     fn end_chunk(&self, chunk: &Arc<Chunk>, result: Result<()>, worker: usize) {
-        if let Err(error) = &result
-            && self.may_restart(chunk, error)
-            && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1)
-        {
+        let again = match &result {
+            // All that was wanted is empty by a kept index: is it still?
+            Ok(()) => chunk.doubtful.load(Ordering::Relaxed) && !self.failed(),
+            Err(error) => self.may_restart(chunk, error),
+        };
+        if again && let Ok(task) = self.make_task(chunk.ordinal, chunk.restarts + 1) {
             *guard(&task.chunk.held) = guard(&chunk.held).take();
             let task = Task { locked: true, ..task };
             return match self.jobs.locking() {
@@ -650,7 +852,7 @@ impl Call {
                 _ => chunk.restarts < 3,
             },
             Kind::Codec | Kind::Checksum | Kind::Truncated | Kind::Size | Kind::ShardIndex => {
-                chunk.restarts == 0 && guard(&chunk.handle).is_none()
+                chunk.restarts == 0 && guard(&chunk.handle).is_none() && chunk.version().is_none()
             }
             _ => false,
         }
@@ -688,18 +890,13 @@ impl Call {
     }
 }
 
-fn io_request(chunk: &Chunk, step: Step) -> Request {
-    let (key, ordinal) = (chunk.key.clone(), chunk.ordinal);
-    match step {
-        Step::Need(ranges) => Request::Get { key, ordinal, ranges },
-        Step::Put(parts) => Request::Put { key, ordinal, parts },
-        _ => Request::Delete { key, ordinal },
-    }
-}
-
 fn blocking(store: &dyn Store, chunk: &Chunk, step: Step) -> Next {
     // Sub-jobs of one chunk read side by side, so the handle is copied out and not held.
     let mut handle = guard(&chunk.handle).clone();
+    let step = match step {
+        Step::NeedIndex(range) => Step::Need(vec![range]),
+        step => step,
+    };
     match step {
         Step::Need(ranges) => match store.read(&chunk.key, &ranges, &mut handle) {
             Ok(answer) => {

@@ -31,6 +31,8 @@ pub enum Input {
 pub enum Step {
     /// Ranges of its key.
     Need(Vec<ByteRange>),
+    /// A range that other jobs of the key will need too: the index of a shard.
+    NeedIndex(ByteRange),
     /// A codec that must be awaited.
     Code(Coding),
     /// A codec that reads or writes parts of the key's value by itself.

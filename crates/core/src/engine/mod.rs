@@ -6,6 +6,7 @@
 //! an event loop that answers later; `locks` serialises the writers of a key.
 
 pub mod drive;
+pub mod indexes;
 pub mod job;
 pub mod locks;
 pub mod plain;

@@ -13,7 +13,12 @@ use crate::dtype::Layout;
 use crate::error::{Error, Result};
 use crate::scratch::Bytes;
 use crate::select::{Axis, Piece, Window};
-use crate::store::ByteRange;
+use crate::store::{Access, ByteRange};
+
+/// Ranges that are asked for at once.
+const MAX_RANGES: u64 = 256;
+/// And of a store that merges what lies close.
+const MAX_RANGES_SLOW: u64 = 1 << 14;
 
 /// Reads a piece of items that are stored as they are.
 ///
@@ -58,6 +63,7 @@ impl PlainRead {
         let spec = chain.folded_spec();
         let strides = spec.strides();
         let item = spec.layout.item_nbytes as u64;
+        let block_nbytes = block_nbytes(context.access);
         let mut span = item;
         let mut inner: Vec<(u64, isize, isize)> = Vec::new();
         let mut outer: Vec<Vec<Stop>> = Vec::new();
@@ -75,12 +81,12 @@ impl PlainRead {
                 } => {
                     start += first * stride;
                     let pitch = step * stride;
-                    if growing && (len == 1 || pitch.saturating_sub(span) <= context.merge_gap) {
+                    if growing && (len == 1 || pitch.saturating_sub(span) <= context.access.merge_gap) {
                         // How many indices fit in a block; the axis is cut where not all of them do.
-                        let fit = if span >= BLOCK_NBYTES {
+                        let fit = if span >= block_nbytes {
                             1
                         } else {
-                            (BLOCK_NBYTES - span) / pitch + 1
+                            (block_nbytes - span) / pitch + 1
                         };
                         let block = fit.min(len);
                         inner.push((block, pitch as isize, out_stride));
@@ -133,18 +139,26 @@ impl PlainRead {
     /// Whether listed indices make so many reads that one of the whole chunk costs less; a read costs about as much
     /// as `merge_gap` bytes.
     pub fn is_scattered(&self, piece: &Piece) -> bool {
-        let read_nbytes = self.context.merge_gap.max(self.span_nbytes);
+        let read_nbytes = self.context.access.merge_gap.max(self.span_nbytes);
         piece.is_listed() && self.end > 1 && self.end.saturating_mul(read_nbytes) >= self.chunk_nbytes
     }
 
-    /// Bytes that will be fetched.
-    pub fn nbytes(&self) -> u64 {
-        (self.end - self.next) * self.span_nbytes
+    /// Whether there is so much to fetch that it is shared out.
+    pub fn is_large(&self) -> bool {
+        (self.end - self.next) * self.span_nbytes > 2 * self.job_nbytes()
+    }
+
+    /// What one job fetches: over a slow store, what it asks for at once.
+    fn job_nbytes(&self) -> u64 {
+        match self.context.access.slow {
+            true => block_nbytes(self.context.access),
+            false => WORK_NBYTES,
+        }
     }
 
     /// The same reads in jobs of about a work item each.
     pub fn share_out(self) -> Vec<PlainRead> {
-        let per_job = (WORK_NBYTES / self.span_nbytes).max(1);
+        let per_job = (self.job_nbytes() / self.span_nbytes).max(1);
         (self.next..self.end)
             .step_by(usize::try_from(per_job).unwrap_or(usize::MAX))
             .map(|next| PlainRead {
@@ -182,8 +196,10 @@ impl PlainRead {
 
     /// The next ranges: as many spans as fit in a block.
     pub fn needs(&mut self) -> Vec<ByteRange> {
-        let count = (BLOCK_NBYTES / self.span_nbytes)
-            .clamp(1, 256)
+        let access = self.context.access;
+        let most = if access.slow { MAX_RANGES_SLOW } else { MAX_RANGES };
+        let count = (block_nbytes(access) / self.span_nbytes)
+            .clamp(1, most)
             .min(self.end - self.next);
         self.asked = count;
         (self.next..self.next + count)
@@ -249,6 +265,14 @@ impl Job for PlainRead {
             }
             _ => Err(unexpected()),
         }
+    }
+}
+
+/// Bytes that are fetched and scattered at once.
+fn block_nbytes(access: Access) -> u64 {
+    match access.slow {
+        true => access.request_nbytes,
+        false => BLOCK_NBYTES,
     }
 }
 

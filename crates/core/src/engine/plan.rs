@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::layers::{Layer, LayerSplit};
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
+use crate::store::Access;
 
 /// What a read of a single item costs, in bytes that are decoded in that time.
 const LISTED_NBYTES: u64 = 4096;
@@ -182,14 +183,13 @@ pub struct ReadPlan {
 
 impl ReadPlan {
     /// `any_missing`, where given, is set when a chunk was not stored.
-    pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, merge_gap: u64, remote: bool) -> Self {
+    pub fn new(array: Arc<ArrayPlan>, piece: &Piece, buffer: Buffer, access: Access) -> Self {
         let split = array.grid.split(piece);
         let missing_is_fill = array.missing_is_fill;
         let missing = move |_| (!missing_is_fill).then(missing_chunk);
         let context = ReadContext {
             buffer,
-            merge_gap,
-            whole_values: remote,
+            access,
             missing: Arc::new(missing),
         };
         ReadPlan { array, split, context }
@@ -396,15 +396,14 @@ pub struct BatchPlan {
 
 impl BatchPlan {
     /// A context that notes which chunks are missing.
-    pub fn noting(buffer: Buffer, merge_gap: u64, remote: bool, missing: Arc<[AtomicBool]>) -> ReadContext {
+    pub fn noting(buffer: Buffer, access: Access, missing: Arc<[AtomicBool]>) -> ReadContext {
         let note = move |ordinal: u64| {
             missing[ordinal as usize].store(true, Ordering::Relaxed);
             None
         };
         ReadContext {
             buffer,
-            merge_gap,
-            whole_values: remote,
+            access,
             missing: Arc::new(note),
         }
     }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::job::{FETCH_NBYTES, Input, Job, PartCoding, Step, WORK_NBYTES, compact, is_sliced, unexpected};
+use super::job::{Input, Job, PartCoding, Step, WORK_NBYTES, compact, is_sliced, unexpected};
 use super::plain::PlainRead;
 use super::unit::DecodeUnit;
 use crate::chain::Chain;
@@ -18,7 +18,7 @@ use crate::heap::Heap;
 use crate::scratch::Bytes;
 use crate::select::{Piece, Split};
 use crate::spec::c_strides;
-use crate::store::{ByteRange, Found};
+use crate::store::{Access, ByteRange, Found};
 
 /// Where a chunk is stored.
 #[derive(Clone, Copy)]
@@ -61,9 +61,7 @@ fn vanished() -> Error {
 #[derive(Clone)]
 pub struct ReadContext {
     pub buffer: Buffer,
-    pub merge_gap: u64,
-    /// Whether a request costs so much that what is wanted whole is fetched in one.
-    pub whole_values: bool,
+    pub access: Access,
     /// Told when the key of a chunk has no value; `Some(error)` makes that an error.
     pub missing: Arc<dyn Fn(u64) -> Option<Error> + Send + Sync>,
 }
@@ -90,6 +88,8 @@ enum State {
         shard: Arc<ShardRead>,
         groups: Vec<Group>,
     },
+    /// Jobs for inner chunks, each with the number of ranges that it waits for.
+    Inside(Vec<(Box<dyn Job>, usize)>),
     Joining,
 }
 
@@ -127,9 +127,10 @@ impl ReadChunk {
     fn start(&mut self) -> Result<Step> {
         let chain = self.chain.clone();
         // Where requests cost much, a chunk that is wanted whole is one request; and then its size is checked.
-        let in_one = self.context.whole_values && self.piece.covers(&chain.folded_spec().shape);
+        let spec = chain.folded_spec();
+        let in_one = spec.nbytes() <= self.context.access.whole_nbytes && self.piece.covers(&spec.shape);
         if let Some(swap) = chain.open_plain().filter(|_| !in_one) {
-            let nbytes = chain.folded_spec().nbytes();
+            let nbytes = spec.nbytes();
             if let Some(size) = self.place.nbytes().filter(|&size| size != nbytes) {
                 return Err(Error::size(format!(
                     "{size} bytes are stored where the chunk has {nbytes}"
@@ -149,10 +150,9 @@ impl ReadChunk {
         }
         if let Some(sharding) = chain.open_sharding() {
             if !in_one {
+                let window = self.place.nbytes().map(|nbytes| (self.place.offset(), nbytes));
                 self.state = State::Index;
-                return Ok(Step::Need(vec![sharding.index_range(
-                    self.place.nbytes().map(|nbytes| (self.place.offset(), nbytes)),
-                )?]));
+                return Ok(Step::NeedIndex(sharding.index_range(window)?));
             }
             self.state = State::ShardValue;
         } else {
@@ -162,7 +162,7 @@ impl ReadChunk {
     }
 
     fn start_plain(&mut self, mut plain: PlainRead) -> Result<Step> {
-        if plain.nbytes() > 2 * WORK_NBYTES {
+        if plain.is_large() {
             let parts = plain.share_out();
             self.state = State::Joining;
             return Ok(Step::Split(
@@ -226,7 +226,7 @@ impl ReadChunk {
         if self.reaches_inside(sharding) {
             return self.inside_each(&split, &wanted);
         }
-        let groups = group(&wanted, sharding.inner().spec().nbytes(), self.context.merge_gap);
+        let groups = group(&wanted, sharding.inner().spec().nbytes(), self.context.access);
         let base = self.place.offset();
         let shard = Arc::new(ShardRead {
             chain: self.chain.clone(),
@@ -235,7 +235,7 @@ impl ReadChunk {
             base,
         });
         let decoded = wanted.len() as u64 * sharding.inner().spec().nbytes();
-        if decoded <= WORK_NBYTES && !sharding.inner().suspends() || groups.len() == 1 {
+        if decoded <= WORK_NBYTES && !sharding.inner().suspends() {
             let ranges = groups.iter().map(|group| group.range(base)).collect();
             self.state = State::Groups { shard, groups };
             return Ok(Step::Need(ranges));
@@ -272,8 +272,38 @@ impl ReadChunk {
             let job = ReadChunk::inside(self.context.clone(), sharding.inner().clone(), piece.clone(), place);
             jobs.push(Box::new(job));
         }
+        if self.context.access.slow {
+            return self.ask_for_each(jobs);
+        }
         self.state = State::Joining;
         Ok(Step::Split(jobs))
+    }
+
+    /// Asks for what the first steps of several jobs need, in one step: what lies close then shares requests.
+    fn ask_for_each(&mut self, jobs: Vec<Box<dyn Job>>) -> Result<Step> {
+        let (mut ranges, mut waiting, mut begun) = (Vec::new(), Vec::new(), Vec::new());
+        for mut job in jobs {
+            match job.advance(Input::Start)? {
+                Step::Need(more) => {
+                    waiting.push((job, more.len()));
+                    ranges.extend(more);
+                }
+                Step::Done => {}
+                // What is large, or goes on with an index of its own, asks by itself.
+                step => begun.push(Box::new(Begun { job, first: Some(step) }) as Box<dyn Job>),
+            }
+        }
+        if begun.is_empty() && !ranges.is_empty() {
+            self.state = State::Inside(waiting);
+            return Ok(Step::Need(ranges));
+        }
+        let mut ranges = ranges.into_iter();
+        for (job, count) in waiting {
+            let first = Some(Step::Need(ranges.by_ref().take(count).collect()));
+            begun.push(Box::new(Begun { job, first }));
+        }
+        self.state = State::Joining;
+        Ok(Step::Split(begun))
     }
 
     /// A whole shard has come in one answer: share its inner chunks out.
@@ -285,23 +315,14 @@ impl ReadChunk {
         let index = sharding.index_of(&data)?;
         let split = Split::new(&self.piece, sharding.inner_shape());
         let wanted = sharding.wanted(&index, &split, self.context.buffer)?;
-        let groups = group(&wanted, sharding.inner().spec().nbytes(), u64::MAX);
         let shard = Arc::new(ShardRead {
             chain: self.chain.clone(),
             split,
             buffer: self.context.buffer,
             base: 0,
         });
-        let data = Arc::new(data);
         self.state = State::Joining;
-        let job = |group| {
-            Box::new(DecodeGroup {
-                shard: shard.clone(),
-                group,
-                data: data.clone(),
-            }) as Box<dyn Job>
-        };
-        Ok(Step::Split(groups.into_iter().map(job).collect()))
+        shard.share_out(0, wanted, data)
     }
 }
 
@@ -320,12 +341,18 @@ impl Job for ReadChunk {
         };
         match &mut self.state {
             State::Plain(plain) => plain.advance(ranges, value_nbytes),
+            State::Inside(children) => {
+                let children = std::mem::take(children);
+                self.state = State::Joining;
+                let mut ranges = ranges.into_iter();
+                let answer = |(job, count): (Box<dyn Job>, usize)| {
+                    let parts = ranges.by_ref().take(count).collect();
+                    let input = Some(Input::Found(Found { parts, value_nbytes }));
+                    Box::new(Answered { job, input }) as Box<dyn Job>
+                };
+                Ok(Step::Split(children.into_iter().map(answer).collect()))
+            }
             State::Groups { shard, groups } => {
-                if shard.sharding()?.inner().suspends() {
-                    let units = shard.units(&groups[0], &ranges.pop().ok_or_else(unexpected)?)?;
-                    self.state = State::Joining;
-                    return Ok(Step::Split(units));
-                }
                 for (group, data) in groups.iter().zip(ranges) {
                     shard.decode(group, &data)?;
                 }
@@ -363,6 +390,21 @@ impl ShardRead {
             .decode_wanted(data, group.offset, &group.wanted, &self.split, self.buffer)
     }
 
+    /// Jobs of a work item each for inner chunks whose bytes are in memory: `data` is the shard from `offset` on.
+    fn share_out(self: &Arc<Self>, offset: u64, wanted: Vec<Wanted>, data: Bytes<'static>) -> Result<Step> {
+        let per_job = inner_chunks_per_job(self.sharding()?.inner().spec().nbytes());
+        let data = Arc::new(data);
+        let job = |wanted: &[Wanted]| {
+            Box::new(DecodeGroup {
+                shard: self.clone(),
+                offset,
+                wanted: wanted.to_vec(),
+                data: data.clone(),
+            }) as Box<dyn Job>
+        };
+        Ok(Step::Split(wanted.chunks(per_job).map(job).collect()))
+    }
+
     /// A job for each inner chunk, for chains that must be awaited.
     fn units(&self, group: &Group, data: &[u8]) -> Result<Vec<Box<dyn Job>>> {
         let inner = self.sharding()?.inner();
@@ -396,15 +438,19 @@ impl Group {
     }
 }
 
-/// Groups inner chunks sorted by offset: gaps up to `merge_gap` are read along, and no group exceeds a work item.
-fn group(wanted: &[Wanted], inner_nbytes: u64, merge_gap: u64) -> Vec<Group> {
-    let per_group = (WORK_NBYTES / inner_nbytes.max(1)).max(1) as usize;
+/// Groups inner chunks sorted by offset: gaps up to `merge_gap` are read along, and no group exceeds a request, nor a
+/// work item where requests cost nothing.
+fn group(wanted: &[Wanted], inner_nbytes: u64, access: Access) -> Vec<Group> {
+    let per_group = match access.slow {
+        true => usize::MAX,
+        false => inner_chunks_per_job(inner_nbytes),
+    };
     let mut groups: Vec<Group> = Vec::new();
     for &w in wanted {
         if let Some(last) = groups.last_mut() {
-            let near = w.entry.offset.saturating_sub(last.end) <= merge_gap;
+            let near = w.entry.offset.saturating_sub(last.end) <= access.merge_gap;
             let end = last.end.max(w.entry.end());
-            if near && last.wanted.len() < per_group && end - last.offset <= FETCH_NBYTES {
+            if near && last.wanted.len() < per_group && end - last.offset <= access.request_nbytes {
                 last.end = end;
                 last.wanted.push(w);
                 continue;
@@ -419,6 +465,38 @@ fn group(wanted: &[Wanted], inner_nbytes: u64, merge_gap: u64) -> Vec<Group> {
     groups
 }
 
+/// Inner chunks that make a work item.
+fn inner_chunks_per_job(inner_nbytes: u64) -> usize {
+    (WORK_NBYTES / inner_nbytes.max(1)).max(1) as usize
+}
+
+/// A job whose first step is known already.
+struct Begun {
+    job: Box<dyn Job>,
+    first: Option<Step>,
+}
+
+impl Job for Begun {
+    fn advance(&mut self, input: Input) -> Result<Step> {
+        match self.first.take() {
+            Some(step) => Ok(step),
+            None => self.job.advance(input),
+        }
+    }
+}
+
+/// A job whose first need has been met already.
+struct Answered {
+    job: Box<dyn Job>,
+    input: Option<Input>,
+}
+
+impl Job for Answered {
+    fn advance(&mut self, input: Input) -> Result<Step> {
+        self.job.advance(self.input.take().unwrap_or(input))
+    }
+}
+
 /// Fetches a group and decodes it.
 struct ReadGroup {
     shard: Arc<ShardRead>,
@@ -430,11 +508,16 @@ impl Job for ReadGroup {
         match input {
             Input::Start => Ok(Step::Need(vec![self.group.range(self.shard.base)])),
             Input::Found(found) => {
-                let data = found.parts.first().ok_or_else(unexpected)?;
-                if self.shard.sharding()?.inner().suspends() {
-                    return Ok(Step::Split(self.shard.units(&self.group, data)?));
+                let data = found.parts.into_iter().next().ok_or_else(unexpected)?;
+                let sharding = self.shard.sharding()?;
+                if sharding.inner().suspends() {
+                    return Ok(Step::Split(self.shard.units(&self.group, &data)?));
                 }
-                self.shard.decode(&self.group, data)?;
+                if self.group.wanted.len() > 2 * inner_chunks_per_job(sharding.inner().spec().nbytes()) {
+                    let wanted = std::mem::take(&mut self.group.wanted);
+                    return self.shard.share_out(self.group.offset, wanted, data);
+                }
+                self.shard.decode(&self.group, &data)?;
                 Ok(Step::Done)
             }
             Input::Joined => Ok(Step::Done),
@@ -447,14 +530,22 @@ impl Job for ReadGroup {
 /// Decodes a group of a shard that is in memory.
 struct DecodeGroup {
     shard: Arc<ShardRead>,
-    group: Group,
+    /// Where the data begin in the shard.
+    offset: u64,
+    wanted: Vec<Wanted>,
     data: Arc<Bytes<'static>>,
 }
 
 impl Job for DecodeGroup {
     fn advance(&mut self, _: Input) -> Result<Step> {
         let sharding = self.shard.sharding()?;
-        sharding.decode_wanted(&self.data, 0, &self.group.wanted, &self.shard.split, self.shard.buffer)?;
+        sharding.decode_wanted(
+            &self.data,
+            self.offset,
+            &self.wanted,
+            &self.shard.split,
+            self.shard.buffer,
+        )?;
         Ok(Step::Done)
     }
 }

@@ -121,7 +121,7 @@ impl WriteChunk {
             }
             Some(sharding) => {
                 self.state = State::Index;
-                Ok(Step::Need(vec![sharding.index_range(None)?]))
+                Ok(Step::NeedIndex(sharding.index_range(None)?))
             }
             None if self.complete => self.encode(None),
             None => {

@@ -1,10 +1,12 @@
 //! Sources and sinks of byte ranges that answer in the calling thread.
 
 pub mod file;
+pub mod merge;
 
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::engine::job::FETCH_NBYTES;
 use crate::error::{Error, Result};
 use crate::scratch::{self, Bytes};
 
@@ -53,12 +55,53 @@ pub fn concatenate(mut parts: Vec<Part>) -> Result<Bytes<'static>> {
     Ok(whole.into())
 }
 
+/// How a store is best asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    /// Bytes that are cheaper to read along than a second request.
+    pub merge_gap: u64,
+    /// What one request for ranges that are merged fetches, at most.
+    pub request_nbytes: u64,
+    /// A value that is wanted whole is fetched in one request, up to this size.
+    pub whole_nbytes: u64,
+    /// Whether an answer takes so long that all that a job needs is asked for at once, and shared out when it has come.
+    pub slow: bool,
+}
+
+impl Access {
+    /// Of local files: requests cost next to nothing, so they are as large as what one thread does at a time.
+    pub fn files(merge_gap: u64) -> Self {
+        Access {
+            merge_gap,
+            request_nbytes: FETCH_NBYTES,
+            whole_nbytes: 0,
+            slow: false,
+        }
+    }
+}
+
 /// What a read gives.
 pub struct Found {
     /// The bytes of each range, in order.
     pub parts: Vec<Bytes<'static>>,
     /// The size of the whole value, where the store says it.
     pub value_nbytes: Option<u64>,
+}
+
+/// What tells a value from others of its key, where a store that is awaited says it.
+pub trait Version: Send + Sync {
+    fn same_as(&self, other: &dyn Version) -> bool;
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What must be stored under a key for a new value to take its place.
+pub enum Condition {
+    /// Whatever there is.
+    Always,
+    /// Nothing.
+    Absent,
+    /// The value that was read.
+    Same(Arc<dyn Version>),
 }
 
 /// The value that a job reads, held open so that every read of the job sees the same one.
