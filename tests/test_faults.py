@@ -344,7 +344,6 @@ def test_what_stands_around_the_tables() -> None:
     assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")] == list(STORES)
 
 
-@pytest.mark.xfail(strict=True, reason="the engine does not ask for versions yet")
 def test_a_store_with_versions_gives_no_mixture() -> None:
     for part in DOCUMENT.read_text().split("\n## ")[1:]:
         if "ObjectStore" in part.partition("\n")[0]:

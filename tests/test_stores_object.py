@@ -475,8 +475,10 @@ async def test_zarr_pythons_store_is_asked_as_ours() -> None:
     assert identity_of(ObjectStore(obstore.store.MemoryStore())) != identity_of(ours)
     await AsyncStoreAdapter(theirs).set("k", b"abc")
     assert (await ours.get("k")).to_bytes() == b"abc"  # type: ignore[union-attr]
-    (found,) = await AsyncStoreAdapter(theirs).get("k", [(None, 2)]) or ()
-    assert bytes(found) == b"bc"
+    found = await AsyncStoreAdapter(theirs).get("k", (None, 2))
+    assert found is not None
+    assert (bytes(found.data), found.nbytes) == (b"bc", 3)
+    assert found.version is not None
     with pytest.raises(ReadOnlyError):
         await AsyncStoreAdapter(theirs.with_read_only(True)).set("k", b"abc")
 
@@ -487,7 +489,7 @@ async def test_a_subclass_of_zarr_pythons_store_is_asked_itself() -> None:
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        await AsyncStoreAdapter(Special(obstore.store.MemoryStore())).get("k", [None])
+        await AsyncStoreAdapter(Special(obstore.store.MemoryStore())).get("k", None)
 
 
 def conditional_increments(make: Callable[[], Any], threads: int, times: int) -> bytes:
