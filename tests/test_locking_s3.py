@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from servers.s3 import S3Server, s3_server
 
 import zarrpipe
+from servers.s3 import S3Server, s3_server
 
 WRITERS = Path(__file__).parent / "children" / "writers.py"
 PROCESSES, ITEMS, ROUNDS = 8, 32, 3

@@ -119,6 +119,7 @@ def place(path: str) -> Any:
     if not path.startswith("http://"):
         return path
     import obstore.store
+
     from zarrpipe.stores.object import ObjectStore
 
     endpoint, _, bucket = path.rpartition("/")
