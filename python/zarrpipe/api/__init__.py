@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from zarrpipe.api.consolidating import (
+    consolidate_metadata,
+    consolidate_metadata_async,
+    open_consolidated,
+    open_consolidated_async,
+)
 from zarrpipe.api.creating import create_array, create_array_async, create_group, create_group_async
 from zarrpipe.api.filling import (
     array,
@@ -49,6 +55,8 @@ from zarrpipe.group import Group
 __all__ = [
     "array",
     "array_async",
+    "consolidate_metadata",
+    "consolidate_metadata_async",
     "create",
     "create_array",
     "create_array_async",
@@ -73,6 +81,8 @@ __all__ = [
     "open_array",
     "open_array_async",
     "open_async",
+    "open_consolidated",
+    "open_consolidated_async",
     "open_group",
     "open_group_async",
     "save",

@@ -6,16 +6,19 @@ answers without an event loop such a coroutine never waits, and is run in place.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.abc.store import Store
+from zarrpipe.config import config
 from zarrpipe.driver import sync
 from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
 
 __all__ = ["NodeAccess", "run"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class NodeAccess:
@@ -62,6 +65,8 @@ class NodeAccess:
 
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
+        if self.blocking and hasattr(self.store, "exists_sync"):
+            return bool(self.store.exists_sync(key))
         return await self._wait(self.store.exists(key))
 
     async def keys(self, path: str) -> list[str]:
@@ -70,6 +75,8 @@ class NodeAccess:
 
     async def names(self, path: str) -> list[str]:
         """Return the names right below a path, in order."""
+        if self.blocking and hasattr(self.store, "list_dir_sync"):
+            return sorted(self.store.list_dir_sync(_as_prefix(path)))
         return sorted(await self._wait(_collect(self.store.list_dir(_as_prefix(path)))))
 
     async def is_empty(self, path: str) -> bool:
@@ -79,6 +86,19 @@ class NodeAccess:
     async def nbytes(self, path: str) -> int:
         """Return the size of all values below a path, in bytes."""
         return await self._wait(self.store.getsize_prefix(_as_prefix(path)))
+
+    async def each(self, items: Iterable[T], ask: Callable[[T], Awaitable[V]]) -> list[V]:
+        """Return what `ask` makes of each item: one after the other, or, where they are awaited, many at once."""
+        if self.blocking:
+            return [await ask(item) for item in items]
+        return await concurrent_map([(item,) for item in items], ask, config.current.io_requests)
+
+    async def together(self, first: Callable[[], Awaitable[T]], second: Callable[[], Awaitable[V]]) -> tuple[T, V]:
+        """Return the results of two operations, both of them under way at once where they are awaited."""
+        if self.blocking:
+            return await first(), await second()
+        found: Any = await concurrent_map([(first,), (second,)], lambda operation: operation())
+        return found[0], found[1]
 
     async def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         # Stores list in coroutines only, which may suspend.

@@ -82,6 +82,17 @@ class MemoryStore(Store):
         self._check_writable()
         self._store_dict.pop(check_key(key), None)
 
+    def exists_sync(self, key: str) -> bool:
+        """`exists`, without an event loop."""
+        return check_key(key) in self._store_dict
+
+    def list_dir_sync(self, prefix: str) -> list[str]:
+        """`list_dir`, without an event loop."""
+        start = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
+        # A copy of the keys: others may write while this goes on.
+        names = (key.removeprefix(start).split("/")[0] for key in list(self._store_dict) if key.startswith(start))
+        return list(dict.fromkeys(names))
+
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
@@ -108,7 +119,7 @@ class MemoryStore(Store):
         self._store_dict.clear()
 
     async def exists(self, key: str) -> bool:
-        return check_key(key) in self._store_dict
+        return self.exists_sync(key)
 
     # Copies of the keys: others may write while a listing goes on.
 
@@ -122,7 +133,5 @@ class MemoryStore(Store):
                 yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        start = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
-        names = (key.removeprefix(start).split("/")[0] for key in list(self._store_dict) if key.startswith(start))
-        for name in dict.fromkeys(names):
+        for name in self.list_dir_sync(prefix):
             yield name
