@@ -61,14 +61,10 @@ def test_each_function_has_an_async_twin() -> None:
 LATER = {
     "AsyncArray",
     "AsyncGroup",
-    "consolidate_metadata",
     "copy",
     "copy_all",
     "copy_store",
-    "create_hierarchy",
-    "from_array",
     "group",
-    "open_consolidated",
     "open_like",
     "print_debug_info",
 }

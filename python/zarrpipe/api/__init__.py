@@ -8,6 +8,7 @@ from zarrpipe.api.consolidating import (
     open_consolidated,
     open_consolidated_async,
 )
+from zarrpipe.api.copying import from_array, from_array_async
 from zarrpipe.api.creating import create_array, create_array_async, create_group, create_group_async
 from zarrpipe.api.filling import (
     array,
@@ -31,6 +32,7 @@ from zarrpipe.api.filling import (
     zeros_like,
     zeros_like_async,
 )
+from zarrpipe.api.hierarchies import create_hierarchy, create_hierarchy_async
 from zarrpipe.api.opening import (
     open,  # noqa: A004 - zarr-python's name
     open_array,
@@ -63,10 +65,14 @@ __all__ = [
     "create_async",
     "create_group",
     "create_group_async",
+    "create_hierarchy",
+    "create_hierarchy_async",
     "empty",
     "empty_async",
     "empty_like",
     "empty_like_async",
+    "from_array",
+    "from_array_async",
     "full",
     "full_async",
     "full_like",

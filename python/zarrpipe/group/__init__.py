@@ -1,6 +1,7 @@
 """Groups: `Group`, which users hold.
 
-It is put together from `facts` (its document and attributes), `members` (finding nodes) and `group` (changing them).
+It is put together from `facts` (its document and attributes), `members` (finding nodes), `creating` (new ones) and
+`group` (the rest). `opening` makes groups of what was found in a store.
 """
 
 from zarrpipe.group.group import Group

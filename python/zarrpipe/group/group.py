@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Unpack
+from typing import Any
 
-from zarrpipe._types import JSON, ZarrFormat
-from zarrpipe.arrays import Array, CreateOptions, plan_array
-from zarrpipe.errors import MetadataError, NodeNotFoundError, UnsupportedError
-from zarrpipe.group.members import GroupMembers
-from zarrpipe.metadata import AnyGroupMetadata
-from zarrpipe.nodes import NodeAccess, create_node, delete_node, group_metadata, run
-from zarrpipe.stores import StorePath
+from zarrpipe._types import ShapeLike
+from zarrpipe.arrays import Array, array_like
+from zarrpipe.errors import NodeNotFoundError
+from zarrpipe.group.creating import GroupCreating
+from zarrpipe.nodes import NodeAccess, delete_node, move_node, run
 
 __all__ = ["Group"]
 
 
-class Group(GroupMembers):
+class Group(GroupCreating):
     """A group in a store: a mapping from names to arrays and groups.
 
     Groups are made by `zarrpipe.create_group` and opened by `zarrpipe.open_group`. A name may be a path: ``"a/b"``.
@@ -42,97 +39,90 @@ class Group(GroupMembers):
     (['a'], True, True)
     """
 
-    # New members
+    # By what they are filled with
 
-    def create_array(self, name: str, **options: Unpack[CreateOptions]) -> Array:
-        """Create an array below the group.
+    def empty(self, *, name: str, shape: ShapeLike, **options: Any) -> Array:
+        """Create an array without values of its own: see `create_array`. By default its items are float64."""
+        return self.create_array(name, shape=shape, **{"dtype": "float64", **options})
+
+    def zeros(self, *, name: str, shape: ShapeLike, **options: Any) -> Array:
+        """Create an array with 0 as its fill value: see `empty`."""
+        return self.empty(name=name, shape=shape, **options, fill_value=0)
+
+    def ones(self, *, name: str, shape: ShapeLike, **options: Any) -> Array:
+        """Create an array with 1 as its fill value: see `empty`."""
+        return self.empty(name=name, shape=shape, **options, fill_value=1)
+
+    def full(self, *, name: str, shape: ShapeLike, fill_value: Any, **options: Any) -> Array:
+        """Create an array with this fill value: see `empty`."""
+        return self.empty(name=name, shape=shape, **options, fill_value=fill_value)
+
+    def empty_like(self, *, name: str, data: Any, **options: Any) -> Array:
+        """Create an empty array like another: of its shape and data type and, for one of ours, its chunks and codecs.
+
+        An array of format 2 in a group of format 3, or the other way round, has default codecs.
+        """
+        return self.create_array(name, **array_like(data, {"zarr_format": self._format_written(), **options}))
+
+    def zeros_like(self, *, name: str, data: Any, **options: Any) -> Array:
+        """Create an array of zeros like another: see `empty_like`."""
+        return self.empty_like(name=name, data=data, **{**options, "fill_value": 0})
+
+    def ones_like(self, *, name: str, data: Any, **options: Any) -> Array:
+        """Create an array of ones like another: see `empty_like`."""
+        return self.empty_like(name=name, data=data, **{**options, "fill_value": 1})
+
+    def full_like(self, *, name: str, data: Any, fill_value: Any, **options: Any) -> Array:
+        """Create an array like another with this fill value: see `empty_like`."""
+        return self.empty_like(name=name, data=data, **{**options, "fill_value": fill_value})
+
+    # Other places, and none
+
+    def move(self, source: str, dest: str) -> None:
+        """Move an array or group, with all that is below it.
+
+        Local files are renamed. In other stores values are copied and then deleted, in an order in which a move that is
+        cut off leaves the node whole at the one place or the other, or at both. Nobody else may write to the node
+        meanwhile. Objects for what was moved still stand for the old place.
 
         Parameters
         ----------
-        name : str
-            Its name, or a path: groups on the way are created.
-        **options
-            See `zarrpipe.create_array`.
+        source, dest : str
+            The node's name or path below the group, and its new one. Groups on the way are created.
 
         Raises
         ------
+        KeyError
+            There is no node to move.
         NodeExistsError
-            There is a node of that name.
+            There is a node at the new place.
+        ValueError
+            One place is inside the other.
+
+        Examples
+        --------
+        >>> import zarrpipe
+        >>> group = zarrpipe.create_group({})
+        >>> array = group.create_array("a", shape=(2,), dtype="uint8")
+        >>> group.move("a", "b/c")
+        >>> list(group), group["b/c"].shape
+        (['b'], (2,))
         """
-        options.setdefault("zarr_format", self._format_written())
-        new, place = plan_array(options), StorePath(self.store, self._new(name))
-        array = run(self.store, lambda access: new.write(access, place, self._owner))
-        if new.data is not None:
-            array[...] = new.data
-        return array
+        run(self.store, lambda access: self._move(access, source, dest))
 
-    async def create_array_async(self, name: str, **options: Unpack[CreateOptions]) -> Array:
-        """`create_array` without blocking the running event loop."""
-        options.setdefault("zarr_format", self._format_written())
-        new, place = plan_array(options), StorePath(self.store, self._new(name))
-        array = await new.write(self._access(), place, self._owner)
-        if new.data is not None:
-            await array.write_async(..., new.data)
-        return array
+    async def move_async(self, source: str, dest: str) -> None:
+        """`move` without blocking the running event loop."""
+        await self._move(self._access(), source, dest)
 
-    def create_group(
-        self, name: str, *, overwrite: bool = False, attributes: Mapping[str, JSON] | None = None
-    ) -> Group:
-        """Create a group below this one.
-
-        Parameters
-        ----------
-        name : str
-            Its name, or a path: groups on the way are created.
-        overwrite : bool
-            Whether a node of that name is deleted, with all that is below it.
-        attributes : mapping, optional
-            The group's attributes.
-
-        Raises
-        ------
-        NodeExistsError
-            There is a node of that name.
-        """
-        path, metadata = self._new(name), group_metadata(self._format_written(), dict(attributes or {}))
-        run(self.store, lambda access: self._create(access, path, metadata, overwrite=overwrite))
-        return self._group(path, metadata)
-
-    async def create_group_async(
-        self, name: str, *, overwrite: bool = False, attributes: Mapping[str, JSON] | None = None
-    ) -> Group:
-        """`create_group` without blocking the running event loop."""
-        path, metadata = self._new(name), group_metadata(self._format_written(), dict(attributes or {}))
-        await self._create(self._access(), path, metadata, overwrite=overwrite)
-        return self._group(path, metadata)
-
-    def _format_written(self) -> ZarrFormat:
-        """Return the format of new members: the group's own.
-
-        Raises
-        ------
-        UnsupportedError
-            It is N5.
-        """
-        if self.zarr_format == "n5":
-            raise UnsupportedError("N5 is read only: copy the data into a Zarr group to change them")
-        return self.zarr_format
-
-    def _new(self, name: str) -> str:
-        """Return the path of a new member."""
-        path = self._below(name)
-        if path == self.path:
-            raise MetadataError(f"{name!r} is not the name of a node: it is empty")
-        return path
-
-    async def _create(self, access: NodeAccess, path: str, metadata: AnyGroupMetadata, *, overwrite: bool) -> None:
-        await create_node(access, path, metadata, overwrite=overwrite, owner=self._owner)
-
-    def _group(self, path: str, metadata: AnyGroupMetadata) -> Group:
-        place = StorePath(self.store, path)
-        return type(self)(metadata, place, self._owner, use_consolidated=self._use_consolidated)
-
-    # Fewer members
+    async def _move(self, access: NodeAccess, source: str, dest: str) -> None:
+        old, new = self._below_or_key_error(source), self._new(dest)
+        self._format_written()
+        if old == self.path:
+            raise ValueError("a group cannot be moved inside of itself")
+        try:
+            await move_node(access, old, new, owner=self._owner)
+        except NodeNotFoundError:
+            raise KeyError(source) from None
 
     def __delitem__(self, name: str) -> None:
         run(self.store, lambda access: self._delete(access, name))

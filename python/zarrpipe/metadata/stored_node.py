@@ -6,7 +6,7 @@ A group may have a hundred thousand members: their names, and which of them are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zarrpipe._types import NodeType, StoredFormat
@@ -65,6 +65,10 @@ class StoredNode:
                 # Only in v2 did writers ever put NaN where JSON has numbers.
                 found[name] = loads(data, allow_nan=name != ZARR_JSON)
         return cls(path, found, beside=beside)
+
+    def at(self, path: str) -> StoredNode:
+        """Return the same node at another path."""
+        return replace(self, path=path)
 
     @property
     def name(self) -> str:

@@ -29,7 +29,9 @@ from zarrpipe.nodes.documents import (
     not_found,
     write_documents,
 )
+from zarrpipe.nodes.hierarchy import create_nodes, plan_hierarchy
 from zarrpipe.nodes.locks import locked
+from zarrpipe.nodes.moving import move_node
 from zarrpipe.nodes.scanning import Found, Scan, batches, scan_consolidated
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "check_writable",
     "consolidate",
     "create_node",
+    "create_nodes",
     "delete_node",
     "differences",
     "find_node",
@@ -60,7 +63,9 @@ __all__ = [
     "load_group",
     "load_node",
     "locked",
+    "move_node",
     "not_found",
+    "plan_hierarchy",
     "run",
     "scan_consolidated",
     "stored_node",

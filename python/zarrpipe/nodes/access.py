@@ -63,6 +63,10 @@ class NodeAccess:
         """Delete all keys below a path."""
         await self._wait(self.store.delete_dir(path))
 
+    async def rename(self, source: str, dest: str) -> None:
+        """Move all keys below a path at once. Local files can."""
+        await self._wait(self.store.rename_dir(source, dest))
+
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
         if self.blocking and hasattr(self.store, "exists_sync"):

@@ -24,7 +24,7 @@ from zarrpipe.nodes.consolidated import Owner, check_can_consolidate, load_conso
 from zarrpipe.nodes.documents import NodeMetadata, change_node, check_writable, load_group
 from zarrpipe.nodes.scanning import Scan
 
-__all__ = ["ConsolidatedDifference", "consolidate", "differences"]
+__all__ = ["ConsolidatedDifference", "consolidate", "differences", "nodes_below"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ConsolidatedDifference:
     kind: Literal["stale", "missing", "extra"]
 
 
-async def _nodes_below(access: NodeAccess, path: str, zarr_format: object) -> list[StoredNode]:
+async def nodes_below(access: NodeAccess, path: str, zarr_format: object) -> list[StoredNode]:
     """Return all nodes below a group as the store has them: each group before what is below it."""
     scan = Scan(access, "zarr", zarr_format, use_consolidated=False)
     return [found.node for found in await scan.nodes(await scan.candidates(path), None)]
@@ -59,7 +59,7 @@ async def consolidate(
     if metadata.zarr_format == "n5":
         raise UnsupportedError("N5 is only read: it has no consolidated metadata")
     new = Consolidated(path, metadata.zarr_format)
-    below = await _nodes_below(access, path, metadata.zarr_format)
+    below = await nodes_below(access, path, metadata.zarr_format)
     # Groups before their members, as zarr-python has them.
     below.sort(key=lambda node: (node.path.count("/"), node.path))
     # In format 2 the group's own documents are in there, too.
@@ -88,7 +88,7 @@ async def differences(
     if stored is None:
         message = f"the group {'/' + owner.path!r} has no consolidated metadata"
         raise MetadataError(message, key=metadata_key(owner.path))
-    real = {node.path: node for node in await _nodes_below(access, owner.path, zarr_format)}
+    real = {node.path: node for node in await nodes_below(access, owner.path, zarr_format)}
     held = {path: node for path in stored.paths() if (node := stored.find(path)) is not None}
     if zarr_format == 2:
         _, real[owner.path] = await load_group(access, owner.path, 2)

@@ -39,6 +39,7 @@ __all__ = [
     "check_free",
     "check_path",
     "check_writable",
+    "clear_place",
     "create_node",
     "delete_node",
     "find_node",
@@ -254,9 +255,9 @@ async def create_node(
         The format does not have such names.
     """
     check_writable(access.store)
-    check_path(path, metadata)
+    check_path(path, metadata.zarr_format)
     documents = metadata.documents()
-    (missing, above), free = await access.together(
+    (missing, seen), free = await access.together(
         lambda: _missing_groups(access, path), lambda: _is_free(access, path, overwrite=overwrite)
     )
     if not free:
@@ -265,7 +266,6 @@ async def create_node(
     for parent in missing:
         await write_documents(access, parent, group.documents())
     await write_documents(access, path, documents)
-    seen = [above.path] if above is not None and Consolidated.from_group(above) is not None else []
     if owner is not None or seen:
         new = {parent: stored_node(parent, group) for parent in missing} | {path: stored_node(path, metadata)}
         # What was there before is gone with all below it.
@@ -274,9 +274,24 @@ async def create_node(
             await update_consolidated(access, changed, owner, seen=seen)
 
 
-def check_path(path: str, metadata: NodeMetadata) -> None:
-    """Raise MetadataError if the format of a node does not have such a path."""
-    if metadata.zarr_format == 3 and has_reserved_name(path):
+async def clear_place(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
+    """See that there is no node at a path, nor anything else; see `_missing_groups` for what is returned.
+
+    Raises
+    ------
+    NodeExistsError
+        There is a node, or an array above it.
+    """
+    groups, _ = await access.together(lambda: _missing_groups(access, path), lambda: check_free(access, path))
+    # What was left behind by who was cut off there would become a part of the node.
+    if not await access.is_empty(path):
+        await access.delete_dir(path)
+    return groups
+
+
+def check_path(path: str, zarr_format: StoredFormat) -> None:
+    """Raise MetadataError if nodes of a format do not have such a path."""
+    if zarr_format == 3 and has_reserved_name(path):
         raise MetadataError(f"{path!r} is not the path of a node: names that begin with two underscores are reserved")
 
 
@@ -295,8 +310,8 @@ async def write_documents(access: NodeAccess, path: str, documents: Mapping[str,
         await access.set(join_key(path, name), data)
 
 
-async def _missing_groups(access: NodeAccess, path: str) -> tuple[list[str], StoredNode | None]:
-    """Return the paths above a node where there is no group, and the group above all these."""
+async def _missing_groups(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
+    """Return the paths above a node where there is no group, and that of the next group if it is consolidated."""
     parents = parent_paths(path)
     # From the node upwards: where there is a group, there are groups above it. Most have one right above.
     nearest = await find_node(access, parents[-1], "zarr") if parents else None
@@ -304,10 +319,11 @@ async def _missing_groups(access: NodeAccess, path: str) -> tuple[list[str], Sto
         found = await access.each(parents[:-1], lambda parent: find_node(access, parent, "zarr", together=True))
         nearest = next((node for node in reversed(found) if node is not None), None)
     if nearest is None:
-        return parents, None
+        return parents, []
     if nearest.node_type == "array":
         raise NodeExistsError(f"{'/' + nearest.path!r} in {access.store} is an array, and has no nodes below it")
-    return parents[parents.index(nearest.path) + 1 :], nearest
+    seen = [nearest.path] if Consolidated.from_group(nearest) is not None else []
+    return parents[parents.index(nearest.path) + 1 :], seen
 
 
 async def change_node(

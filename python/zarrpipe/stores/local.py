@@ -231,6 +231,18 @@ class LocalStore(Store):
         for name in await asyncio.to_thread(self.list_dir_sync, prefix):
             yield name
 
+    async def rename_dir(self, source: str, dest: str) -> None:
+        """Move all keys below a prefix to below another, under which there must be none, in one step."""
+        self._check_writable()
+        old, new = self.root / check_key(source), self.root / check_key(dest)
+
+        def rename() -> None:
+            with wrapped(source):
+                new.parent.mkdir(parents=True, exist_ok=True)
+                old.rename(new)
+
+        await asyncio.to_thread(rename)
+
     async def move(self, dest_root: Path | str) -> None:
         """Move all of the store to another folder, which must not be there yet."""
         self._check_writable()
