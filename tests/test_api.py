@@ -477,7 +477,6 @@ def test_config_of_what_is_opened() -> None:
 
 def test_what_is_not_implemented_says_so() -> None:
     for call in (
-        lambda: zarrpipe.open_group({}, use_consolidated=True),
         lambda: zarrpipe.open_group({}, synchronizer=object()),
         lambda: zarrpipe.open_group({}, mode="w", zarr_format="n5"),
         lambda: zarrpipe.open_array({}, mode="w", zarr_format="n5"),

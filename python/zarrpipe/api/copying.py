@@ -118,8 +118,8 @@ def from_array(
     >>> import zarrpipe
     >>> array = zarrpipe.create_array({}, shape=(4, 6), chunks=(2, 3), dtype="int16", fill_value=7)
     >>> copy = zarrpipe.from_array({}, data=array, chunks=(4, 1))
-    >>> copy.chunks, copy.fill_value, int(copy[0, 0])
-    ((4, 1), 7, 7)
+    >>> copy.chunks, int(copy.fill_value)
+    ((4, 1), 7)
     """
     given = {
         "chunks": chunks,
@@ -204,7 +204,8 @@ def _plan(
     if write_data and given["overwrite"] and isinstance(source, Array):
         _check_apart(source, place)
     options: Any = {**given, **(_of_array(source, given) if isinstance(source, Array) else _of_items(source, given))}
-    return source, plan_array({**options, "shape": source.shape}), place
+    options["shape"] = source.shape
+    return source, plan_array(options), place
 
 
 def _as_source(data: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zarrpipe.api.place import resolve_place
-from zarrpipe.arrays import Array
+from zarrpipe.arrays import Array, check_zarr_format
 from zarrpipe.group import Group, node_at
 from zarrpipe.nodes import NodeAccess, NodeMetadata, create_nodes, group_metadata, plan_hierarchy, run
 from zarrpipe.stores import StorePath
@@ -80,7 +80,7 @@ def _below(place: StorePath, nodes: Mapping[str, NodeMetadata]) -> dict[str, Nod
 
 async def _create(access: NodeAccess, planned: dict[str, NodeMetadata], *, overwrite: bool) -> None:
     missing = await create_nodes(access, planned, overwrite=overwrite)
-    zarr_format = 2 if next(iter(planned.values())).zarr_format == 2 else 3
+    zarr_format = check_zarr_format(next(iter(planned.values())).zarr_format)
     planned.update({path: group_metadata(zarr_format) for path in missing})
 
 
