@@ -580,7 +580,7 @@ def test_zmetadata_of_others() -> None:
 
 
 def test_fields_of_others_are_kept() -> None:
-    store = MemoryStore({key: value for key, value in with_entries({}, extra=[1]).items()})
+    store = MemoryStore(with_entries({}, extra=[1]))
     group = zarrpipe.open_consolidated(store)
     group.create_group("a")
     assert document(store, 3)["extra"] == [1]

@@ -313,10 +313,14 @@ async def write_documents(access: NodeAccess, path: str, documents: Mapping[str,
 async def _missing_groups(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
     """Return the paths above a node where there is no group, and that of the next group if it is consolidated."""
     parents = parent_paths(path)
-    # From the node upwards: where there is a group, there are groups above it. Most have one right above.
-    nearest = await find_node(access, parents[-1], "zarr") if parents else None
-    if nearest is None and len(parents) > 1:
-        found = await access.each(parents[:-1], lambda parent: find_node(access, parent, "zarr", together=True))
+    # From the node upwards: where there is a group, there are groups above it. Most have one of v3 right above.
+    nearest = await find_node(access, parents[-1], 3) if parents else None
+    if nearest is None and parents:
+
+        async def find(parent: str) -> StoredNode | None:
+            return await find_node(access, parent, 2 if parent == parents[-1] else "zarr", together=True)
+
+        found = await access.each(parents, find)
         nearest = next((node for node in reversed(found) if node is not None), None)
     if nearest is None:
         return parents, []

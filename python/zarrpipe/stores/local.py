@@ -239,6 +239,9 @@ class LocalStore(Store):
         def rename() -> None:
             with wrapped(source):
                 new.parent.mkdir(parents=True, exist_ok=True)
+                if new.is_dir() and not any(files for _, _, files in os.walk(new)):
+                    # Folders without keys in them are nothing to a store.
+                    shutil.rmtree(new)
                 old.rename(new)
 
         await asyncio.to_thread(rename)
