@@ -35,12 +35,14 @@ class Hierarchy(RuleBasedStateMachine):
     def new_store(self) -> Any:
         return MemoryStore()
 
-    @initialize(zarr_format=st.sampled_from([2, 3]))
-    def begin(self, zarr_format: Any) -> None:
+    @initialize(zarr_format=st.sampled_from([2, 3]), consolidated=st.booleans())
+    def begin(self, zarr_format: Any, consolidated: bool) -> None:
         self.store = self.new_store()
         self.root = zarrpipe.create_group(self.store, zarr_format=zarr_format)
         self.model: Model = {}
         self.is_consolidated = False
+        if consolidated:
+            self.consolidate()
 
     # What may be done
 
@@ -60,6 +62,10 @@ class Hierarchy(RuleBasedStateMachine):
         for key in gone:
             del self.model[key]
         return gone
+
+    def existing(self, data: st.DataObject) -> str:
+        """Return the path of a node; of none, where there are none."""
+        return data.draw(st.sampled_from(sorted(self.model) or ["a"]))
 
     def through(self, path: str, data: st.DataObject) -> tuple[zarrpipe.Group, str]:
         """Return a group above, and the path below it."""
@@ -117,16 +123,18 @@ class Hierarchy(RuleBasedStateMachine):
                 return
             raise AssertionError("what is not there was deleted")
 
-    @rule(source=PATHS, dest=PATHS)
-    def move(self, source: str, dest: str) -> None:
+    @rule(dest=PATHS, data=st.data())
+    def move(self, dest: str, data: st.DataObject) -> None:
+        source = self.existing(data)
         inside = (dest + "/").startswith(source + "/")
         if source in self.model and self.may_be_created(dest) and not inside:
             self.root.move(source, dest)
             for key, node in self.drop(source).items():
                 self.add(dest + key[len(source) :], node)
 
-    @rule(path=PATHS, number=NUMBERS, data=st.data())
-    def change_attributes(self, path: str, number: int, data: st.DataObject) -> None:
+    @rule(number=NUMBERS, data=st.data())
+    def change_attributes(self, number: int, data: st.DataObject) -> None:
+        path = self.existing(data)
         if path not in self.model:
             return
         group, below = self.through(path, data)
@@ -135,8 +143,9 @@ class Hierarchy(RuleBasedStateMachine):
         attributes = self.model[path][1] if self.is_array(path) else self.model[path]
         attributes["n"] = number
 
-    @rule(path=PATHS, number=NUMBERS)
-    def resize(self, path: str, number: int) -> None:
+    @rule(number=NUMBERS, data=st.data())
+    def resize(self, number: int, data: st.DataObject) -> None:
+        path = self.existing(data)
         if not self.is_array(path):
             return
         array: Any = self.root[path]
