@@ -61,14 +61,10 @@ def test_each_function_has_an_async_twin() -> None:
 LATER = {
     "AsyncArray",
     "AsyncGroup",
-    "consolidate_metadata",
     "copy",
     "copy_all",
     "copy_store",
-    "create_hierarchy",
-    "from_array",
     "group",
-    "open_consolidated",
     "open_like",
     "print_debug_info",
 }
@@ -479,7 +475,6 @@ def test_config_of_what_is_opened() -> None:
 
 def test_what_is_not_implemented_says_so() -> None:
     for call in (
-        lambda: zarrpipe.open_group({}, use_consolidated=True),
         lambda: zarrpipe.open_group({}, synchronizer=object()),
         lambda: zarrpipe.open_group({}, mode="w", zarr_format="n5"),
         lambda: zarrpipe.open_array({}, mode="w", zarr_format="n5"),

@@ -22,9 +22,9 @@ import pytest
 import zarr
 
 import zarrpipe
+from zarrpipe.arrays.slabs import plan_bands, plan_slabs, slices
 from zarrpipe.cli import main
 from zarrpipe.cli.chains import parse_chain
-from zarrpipe.cli.slabs import plan_bands, plan_slabs, slices
 
 ZARRPIPE = [sys.executable, "-m", "zarrpipe.cli"]
 

@@ -20,6 +20,8 @@
     ├── ConflictError(RuntimeError)
     └── ConfigError(ValueError)
 
+One warning, StaleMetadataWarning(UserWarning), stands beside it.
+
 Each class is also the builtin that callers already catch. The attributes are keyword-only and may be filled in later,
 by the layer that knows them; `str()` shows the message and whatever is known of the place.
 """
@@ -42,6 +44,7 @@ __all__ = [
     "SelectionError",
     "ShardIndexError",
     "SizeError",
+    "StaleMetadataWarning",
     "StoreError",
     "TruncatedError",
     "UnsupportedError",
@@ -234,3 +237,7 @@ class ConflictError(ZarrpipeError, RuntimeError):
 
 class ConfigError(ZarrpipeError, ValueError):
     """A setting has a value that it cannot have."""
+
+
+class StaleMetadataWarning(UserWarning):
+    """Consolidated metadata said something else of a node than its own document."""

@@ -1,10 +1,13 @@
 """What zarr-python 2 does, in an environment of its own: `write FOLDER` makes arrays, `read FOLDER` checks ours.
 
+`write-consolidated` and `read-consolidated` do so by consolidated metadata, the latter printing what it found.
+
 Beside each array lies what it holds, as a .npy file.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -107,6 +110,26 @@ def read(folder: Path) -> None:
     print(count)
 
 
+def write_consolidated(folder: Path) -> None:
+    root = zarr.open_group(str(folder / "zarr"), mode="w")
+    root.create_dataset("a", shape=3, dtype="u1")
+    root.create_dataset("b/c", data=np.arange(5))
+    zarr.consolidate_metadata(root.store)
+
+
+def read_consolidated(folder: Path) -> None:
+    root = zarr.open_consolidated(str(folder / "zarr"))
+    found = {}
+    root.visititems(lambda name, node: found.update({name: node} if hasattr(node, "shape") else {}))
+    print(json.dumps({name: [array[...].tolist(), dict(array.attrs)] for name, array in found.items()}))
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    {"write": write, "read": read}[sys.argv[1]](Path(sys.argv[2]))
+    commands = {
+        "write": write,
+        "read": read,
+        "write-consolidated": write_consolidated,
+        "read-consolidated": read_consolidated,
+    }
+    commands[sys.argv[1]](Path(sys.argv[2]))

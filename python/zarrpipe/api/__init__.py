@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from zarrpipe.api.consolidating import (
+    consolidate_metadata,
+    consolidate_metadata_async,
+    open_consolidated,
+    open_consolidated_async,
+)
+from zarrpipe.api.copying import from_array, from_array_async
 from zarrpipe.api.creating import create_array, create_array_async, create_group, create_group_async
 from zarrpipe.api.filling import (
     array,
@@ -25,6 +32,7 @@ from zarrpipe.api.filling import (
     zeros_like,
     zeros_like_async,
 )
+from zarrpipe.api.hierarchies import create_hierarchy, create_hierarchy_async
 from zarrpipe.api.opening import (
     open,  # noqa: A004 - zarr-python's name
     open_array,
@@ -49,16 +57,22 @@ from zarrpipe.group import Group
 __all__ = [
     "array",
     "array_async",
+    "consolidate_metadata",
+    "consolidate_metadata_async",
     "create",
     "create_array",
     "create_array_async",
     "create_async",
     "create_group",
     "create_group_async",
+    "create_hierarchy",
+    "create_hierarchy_async",
     "empty",
     "empty_async",
     "empty_like",
     "empty_like_async",
+    "from_array",
+    "from_array_async",
     "full",
     "full_async",
     "full_like",
@@ -73,6 +87,8 @@ __all__ = [
     "open_array",
     "open_array_async",
     "open_async",
+    "open_consolidated",
+    "open_consolidated_async",
     "open_group",
     "open_group_async",
     "save",

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from zarrpipe._types import AccessMode, ShapeLike
 from zarrpipe.api.creating import create_at, create_at_async
 from zarrpipe.api.place import resolve_place
-from zarrpipe.arrays import DEFAULT_FILL_VALUE, Array, CreateOptions, NewArray, plan_array
+from zarrpipe.arrays import DEFAULT_FILL_VALUE, Array, CreateOptions, NewArray, array_like, plan_array
 from zarrpipe.errors import UnsupportedError
-from zarrpipe.metadata import ArrayV2Metadata, N5ArrayMetadata
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 
@@ -221,82 +220,49 @@ async def full_async(shape: ShapeLike, fill_value: Any, **kwargs: Any) -> Array:
     return await create_async(shape, **{**kwargs, "fill_value": fill_value})
 
 
-def _like(a: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters for an array like `a`, but for those that are given."""
-    alike: dict[str, Any] = {"shape": np.shape(a), "dtype": getattr(a, "dtype", None)}
-    if alike["dtype"] is None:
-        alike["dtype"] = np.asarray(a).dtype
-    if isinstance(a, Array):
-        alike["fill_value"] = a.fill_value
-        if not {"chunks", "chunk_shape", "shards", "codecs", "filters", "serializer", "compressors"} & set(kwargs):
-            alike.update(_layout_of(a, kwargs.get("zarr_format")))
-    return {**alike, **kwargs}
-
-
-def _layout_of(a: Array, zarr_format: object) -> dict[str, Any]:
-    """Return the parameters for an array of a format, by default its own, that is stored as `a` is."""
-    metadata = a.metadata
-    layout: dict[str, Any] = {"chunks": metadata.chunk_grid}
-    if isinstance(metadata, N5ArrayMetadata) or (zarr_format == 2 and a.zarr_format == 3):
-        # Chains that are not passed on: blocks of N5 have headers, and format 2 has not all that format 3 has.
-        return {"chunks": a.chunks}
-    if not isinstance(metadata, ArrayV2Metadata) or zarr_format == 3:
-        return {**layout, "codecs": a.codecs}
-    compressors = () if metadata.compressor is None else (metadata.compressor,)
-    return {
-        **layout,
-        "zarr_format": 2,
-        "dtype": metadata.dtype,
-        "order": metadata.order,
-        "filters": metadata.filters,
-        "compressors": compressors,
-        "chunk_key_encoding": metadata.chunk_key_encoding,
-    }
-
-
 def empty_like(a: Any, **kwargs: Any) -> Array:
     """Create an empty array like another: of its shape and data type and, for one of ours, its chunks and codecs."""
-    return create(**_like(a, kwargs))
+    return create(**array_like(a, kwargs))
 
 
 def zeros_like(a: Any, **kwargs: Any) -> Array:
     """Create an array of zeros like another: see `empty_like`."""
-    return create(**_like(a, {**kwargs, "fill_value": 0}))
+    return create(**array_like(a, {**kwargs, "fill_value": 0}))
 
 
 def ones_like(a: Any, **kwargs: Any) -> Array:
     """Create an array of ones like another: see `empty_like`."""
-    return create(**_like(a, {**kwargs, "fill_value": 1}))
+    return create(**array_like(a, {**kwargs, "fill_value": 1}))
 
 
 def full_like(a: Any, **kwargs: Any) -> Array:
     """Create an array like another with the given `fill_value`: see `empty_like`."""
-    return create(**_like(a, kwargs))
+    return create(**array_like(a, kwargs))
 
 
 async def empty_like_async(a: Any, **kwargs: Any) -> Array:
     """`empty_like` without blocking the running event loop."""
-    return await create_async(**_like(a, kwargs))
+    return await create_async(**array_like(a, kwargs))
 
 
 async def zeros_like_async(a: Any, **kwargs: Any) -> Array:
     """`zeros_like` without blocking the running event loop."""
-    return await create_async(**_like(a, {**kwargs, "fill_value": 0}))
+    return await create_async(**array_like(a, {**kwargs, "fill_value": 0}))
 
 
 async def ones_like_async(a: Any, **kwargs: Any) -> Array:
     """`ones_like` without blocking the running event loop."""
-    return await create_async(**_like(a, {**kwargs, "fill_value": 1}))
+    return await create_async(**array_like(a, {**kwargs, "fill_value": 1}))
 
 
 async def full_like_async(a: Any, **kwargs: Any) -> Array:
     """`full_like` without blocking the running event loop."""
-    return await create_async(**_like(a, kwargs))
+    return await create_async(**array_like(a, kwargs))
 
 
 def _array_args(data: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(data, Array):
-        return _like(data, {**kwargs, "data": data})
+        return array_like(data, {**kwargs, "data": data})
     values = data if hasattr(data, "shape") and hasattr(data, "dtype") else np.asanyarray(data)
     return {"shape": values.shape, "dtype": values.dtype, **kwargs, "data": values}
 

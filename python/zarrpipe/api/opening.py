@@ -10,9 +10,9 @@ from zarrpipe.api.creating import create_at, create_at_async, create_group_at
 from zarrpipe.api.place import default_mode, refuse, resolve_place
 from zarrpipe.arrays import Array, ArrayOptions, CreateOptions, NewArray, check_zarr_format, plan_array
 from zarrpipe.errors import NodeNotFoundError, UnsupportedError
-from zarrpipe.group import Group, node_at
+from zarrpipe.group import Group, beside_group, group_of
 from zarrpipe.metadata import AnyArrayMetadata
-from zarrpipe.nodes import NodeAccess, load_array, load_group, load_node, not_found, run
+from zarrpipe.nodes import NodeAccess, find_node, load_array, load_group, not_found, run
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath
 
@@ -144,12 +144,14 @@ async def _open_group(
     mode: AccessMode,
     attributes: Mapping[str, JSON] | None,
     zarr_format: StoredFormat | None,
+    use_consolidated: bool | str | None,
 ) -> Group:
     if mode in ("r", "r+", "a"):
+        beside = beside_group(place.store, use_consolidated)
         try:
-            found = await load_group(access, place.path, zarr_format)
-            _check_mode(found.zarr_format, mode)
-            return Group(found, place)
+            metadata, found = await load_group(access, place.path, zarr_format, beside=beside)
+            _check_mode(metadata.zarr_format, mode)
+            return group_of(metadata, found, place, use_consolidated)
         except NodeNotFoundError:
             if mode != "a":
                 raise
@@ -188,7 +190,11 @@ def open_group(
         something is created.
     attributes : mapping, optional
         Those of a group that is created.
-    cache_attrs, synchronizer, chunk_store, meta_array, use_consolidated
+    use_consolidated : bool or str, optional
+        Whether members are looked up in consolidated metadata, without asking the store for them: by default where the
+        group has some; with True they must be there; with False they are not used. For format 2, the name of the
+        document that holds them, in place of ".zmetadata".
+    cache_attrs, synchronizer, chunk_store, meta_array
         Parameters of zarr-python, not implemented: None or False.
 
     Raises
@@ -198,7 +204,9 @@ def open_group(
     NodeExistsError
         There is an array, or a node where a group is to be created.
     MetadataError
-        The document is not valid.
+        The document is not valid, or there are no consolidated metadata and there must be.
+    UnsupportedError
+        Consolidated metadata are asked for, and the store holds none.
     ReadOnlyError
         The mode writes, and the store does not.
     """
@@ -207,10 +215,9 @@ def open_group(
         synchronizer=synchronizer,
         chunk_store=chunk_store,
         meta_array=meta_array,
-        use_consolidated=use_consolidated,
     )
     place = resolve_place(store, path, mode, storage_options)
-    return run(place.store, lambda access: _open_group(access, place, mode, attributes, zarr_format))
+    return run(place.store, lambda access: _open_group(access, place, mode, attributes, zarr_format, use_consolidated))
 
 
 async def open_group_async(
@@ -221,10 +228,12 @@ async def open_group_async(
     storage_options: Mapping[str, Any] | None = None,
     zarr_format: StoredFormat | None = None,
     attributes: Mapping[str, JSON] | None = None,
+    use_consolidated: bool | str | None = None,
 ) -> Group:
     """`open_group` without blocking the running event loop."""
     place = resolve_place(store, path, mode, storage_options)
-    return await _open_group(NodeAccess(place.store, blocking=False), place, mode, attributes, zarr_format)
+    access = NodeAccess(place.store, blocking=False)
+    return await _open_group(access, place, mode, attributes, zarr_format, use_consolidated)
 
 
 async def _open_either(
@@ -233,20 +242,22 @@ async def _open_either(
     mode: AccessMode,
     config: ArrayConfigLike | None,
     zarr_format: StoredFormat | None,
+    use_consolidated: bool | str | None,
     options: Mapping[str, Any],
 ) -> Array | Group:
     attributes = options.get("attributes")
     if unknown := sorted(set(options) - {"attributes"}):
         raise TypeError(f"{unknown[0]}= is for arrays that are created, and these need a shape=")
     if mode in ("r", "r+", "a"):
-        node = await load_node(access, place.path, zarr_format)
-        if node is not None:
+        beside = beside_group(place.store, use_consolidated)
+        found = await find_node(access, place.path, zarr_format, beside=beside)
+        if found is not None:
+            node = found.parse()
             _check_mode(node.zarr_format, mode)
-        if isinstance(node, AnyArrayMetadata):
-            return _as_array(node, place, config)
-        if node is not None:
+            if isinstance(node, AnyArrayMetadata):
+                return _as_array(node, place, config)
             _check_no_config(config)
-            return node_at(node, place)
+            return group_of(node, found, place, use_consolidated)
         if mode != "a":
             raise not_found(place.store, place.path, "array or group")
     _check_no_config(config)
@@ -266,6 +277,7 @@ def open(  # noqa: A001 - zarr-python's name
     path: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
+    use_consolidated: bool | str | None = None,
     **options: Unpack[ArrayOptions],
 ) -> Array | Group:
     """Open the array or group at a place, or create one: with a shape an array, without a group.
@@ -285,6 +297,8 @@ def open(  # noqa: A001 - zarr-python's name
         For the URL of a remote store: parameters of obstore's store or of fsspec's file system.
     config : ArrayConfig or mapping, optional
         How an array is read and written.
+    use_consolidated : bool or str, optional
+        See `open_group`.
     **options
         For `create_array`, if an array is created.
 
@@ -320,7 +334,10 @@ def open(  # noqa: A001 - zarr-python's name
             **options,
         )
     place, known_mode = resolve_place(store, path, mode, storage_options), mode
-    return run(place.store, lambda access: _open_either(access, place, known_mode, config, zarr_format, options))
+    return run(
+        place.store,
+        lambda access: _open_either(access, place, known_mode, config, zarr_format, use_consolidated, options),
+    )
 
 
 async def open_async(
@@ -331,6 +348,7 @@ async def open_async(
     path: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     config: ArrayConfigLike | None = None,
+    use_consolidated: bool | str | None = None,
     **options: Unpack[ArrayOptions],
 ) -> Array | Group:
     """`open` without blocking the running event loop."""
@@ -346,4 +364,5 @@ async def open_async(
             **options,
         )
     place = resolve_place(store, path, mode, storage_options)
-    return await _open_either(NodeAccess(place.store, blocking=False), place, mode, config, zarr_format, options)
+    access = NodeAccess(place.store, blocking=False)
+    return await _open_either(access, place, mode, config, zarr_format, use_consolidated, options)

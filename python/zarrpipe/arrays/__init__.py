@@ -5,6 +5,7 @@ writing, changing). `new_array` plans new ones, with `chunk_shapes` for their ch
 `new_array_v2` for format 2.
 """
 
+from zarrpipe.arrays.alike import array_like, layout_of
 from zarrpipe.arrays.array import Array
 from zarrpipe.arrays.chunk_shapes import ChunksLike, ShardsLike
 from zarrpipe.arrays.new_array import (
@@ -18,6 +19,7 @@ from zarrpipe.arrays.new_array import (
     check_zarr_format,
     plan_array,
 )
+from zarrpipe.arrays.slabs import aligned_slabs, slices
 
 __all__ = [
     "DEFAULT_FILL_VALUE",
@@ -30,6 +32,10 @@ __all__ = [
     "CreateOptions",
     "NewArray",
     "ShardsLike",
+    "aligned_slabs",
+    "array_like",
     "check_zarr_format",
+    "layout_of",
     "plan_array",
+    "slices",
 ]

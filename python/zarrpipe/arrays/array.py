@@ -33,14 +33,16 @@ class Array(ArrayAccess):
 
     Parameters
     ----------
-    metadata : ArrayMetadata, ArrayV2Metadata or N5ArrayMetadata
-        The array's document.
+    metadata : ArrayMetadata, ArrayV2Metadata, N5ArrayMetadata or callable
+        The array's document, or what parses it, once somebody asks for it.
     store_path : StorePath
         Where it lies.
     config : ArrayConfig
         How it is read and written.
     codecs : tuple of codec, optional
         The chain as objects; by default those that the document names.
+    owner : Owner, optional
+        The group above with consolidated metadata, which changes of the array change too.
 
     Examples
     --------
@@ -56,7 +58,8 @@ class Array(ArrayAccess):
         """Return the same array, read and written in another way; what `config` leaves out stays as it is."""
         if isinstance(config, Mapping):
             config = ArrayConfig.from_dict({**self._config.to_dict(), **config})
-        return type(self)(self._metadata, self._store_path, parse_array_config(config), self._given_codecs)
+        config = parse_array_config(config)
+        return type(self)(self._metadata, self._store_path, config, self._given_codecs, owner=self._owner)
 
     # As NumPy and others see it
 
@@ -130,7 +133,9 @@ class Array(ArrayAccess):
         def written(node: NodeMetadata) -> None:
             self._metadata = self._same_array(node)
 
-        await change_node(access, self.path, checked, written, self.zarr_format, self._config.locking)
+        await change_node(
+            access, self.path, checked, written, self.zarr_format, self._config.locking, owner=self._owner
+        )
         return before[0]
 
     def _same_array(self, node: NodeMetadata) -> AnyArrayMetadata:

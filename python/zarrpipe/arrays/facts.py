@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from zarrpipe.metadata import (
     join_key,
 )
 from zarrpipe.metadata.json import located
-from zarrpipe.nodes import check_writable
+from zarrpipe.nodes import Owner, check_writable
 from zarrpipe.spec import ArrayConfig, ArraySpec
 
 if TYPE_CHECKING:
@@ -63,30 +63,44 @@ class ArrayFacts:
 
     Parameters
     ----------
-    metadata : ArrayMetadata, ArrayV2Metadata or N5ArrayMetadata
-        The array's document.
+    metadata : ArrayMetadata, ArrayV2Metadata, N5ArrayMetadata or callable
+        The array's document, or what parses it, once somebody asks for it.
     store_path : StorePath
         Where it lies.
     config : ArrayConfig
         How it is read and written.
     codecs : tuple of codec, optional
         The chain as objects; by default those that the document names.
+    owner : Owner, optional
+        The group above with consolidated metadata, which changes of the array change too.
     """
 
     def __init__(
         self,
-        metadata: AnyArrayMetadata,
+        metadata: AnyArrayMetadata | Callable[[], AnyArrayMetadata],
         store_path: StorePath,
         config: ArrayConfig,
         codecs: tuple[Any, ...] | None = None,
+        *,
+        owner: Owner | None = None,
     ) -> None:
-        self._metadata = metadata
+        if isinstance(metadata, AnyArrayMetadata):
+            self._metadata = metadata
+        else:
+            self._parse_metadata = metadata
         self._store_path = store_path
         self._config = config
         self._given_codecs = codecs
+        self._owner = owner
+
+    @cached_property
+    def _metadata(self) -> AnyArrayMetadata:
+        return self._parse_metadata()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: self.__dict__[name] for name in ("_metadata", "_store_path", "_config", "_given_codecs")}
+        state = {name: getattr(self, name) for name in ("_metadata", "_store_path", "_config", "_given_codecs")}
+        # Not with the documents of all the array's neighbours.
+        return {**state, "_owner": None if self._owner is None else Owner(self._owner.path, name=self._owner.name)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -42,7 +42,7 @@ from zarrpipe.metadata import (
 )
 from zarrpipe.metadata.grid import sample_chunk_shapes
 from zarrpipe.metadata.json import located
-from zarrpipe.nodes import NodeAccess, create_node
+from zarrpipe.nodes import NodeAccess, Owner, create_node
 from zarrpipe.spec import ArrayConfig, ArrayConfigLike, ArrayConfigParams, ArraySpec, parse_array_config
 from zarrpipe.stores import StorePath
 
@@ -134,8 +134,17 @@ class NewArray:
         self._overwrite = overwrite
         self.data = data
 
-    async def write(self, access: NodeAccess, store_path: StorePath) -> Array:
+    async def write(self, access: NodeAccess, store_path: StorePath, owner: Owner | None = None) -> Array:
         """Write the document, and return the array; its data are still to be written.
+
+        Parameters
+        ----------
+        access : NodeAccess
+            The store.
+        store_path : StorePath
+            Where.
+        owner : Owner, optional
+            The group above with consolidated metadata.
 
         Raises
         ------
@@ -144,8 +153,8 @@ class NewArray:
         ReadOnlyError
             The store refuses writes.
         """
-        await create_node(access, store_path.path, self._metadata, overwrite=self._overwrite)
-        return Array(self._metadata, store_path, self._config, self._codecs)
+        await create_node(access, store_path.path, self._metadata, overwrite=self._overwrite, owner=owner)
+        return Array(self._metadata, store_path, self._config, self._codecs, owner=owner)
 
 
 def plan_array(options: CreateOptions) -> NewArray:

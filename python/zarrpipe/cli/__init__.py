@@ -5,7 +5,6 @@
     commands   options and arguments (click); what is printed
     sources    what can be imported: .npy, .npz, raw binary, Zarr; each read slab by slab
     targets    what can be exported: .npy, raw binary
-    slabs      how an array is cut so that memory stays bounded and no chunk is written twice
     chains     codec chains as a person types them
     terminal   the progress bar, tables, units
 

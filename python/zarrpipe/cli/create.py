@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import zarrpipe
 from zarrpipe.arrays.chunk_shapes import inner_chunks
-from zarrpipe.cli.slabs import slices, write_unit
+from zarrpipe.arrays.slabs import slices, write_unit
 from zarrpipe.cli.sources import Source, ZarrSource
 from zarrpipe.codecs import codec_documents
 from zarrpipe.progress import Progress, Tracked

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from zarrpipe.cli.slabs import Region, plan_bands, plan_slabs, slices, write_unit
+from zarrpipe.arrays.slabs import Region, plan_bands, plan_slabs, slices, write_unit
 
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from zarrpipe.cli.slabs import plan_slabs, slices, write_unit
+from zarrpipe.arrays.slabs import plan_slabs, slices, write_unit
 from zarrpipe.errors import UnsupportedError
 from zarrpipe.progress import Progress, Tracked
 

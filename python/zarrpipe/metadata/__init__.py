@@ -5,6 +5,7 @@ from typing import TypeAlias
 from zarrpipe._types import JSON, NodeType
 from zarrpipe.metadata.array import ArrayMetadata, parse_codecs
 from zarrpipe.metadata.array_v2 import ArrayV2Metadata, parse_numcodecs_config, parse_object_dtype
+from zarrpipe.metadata.consolidated import ZMETADATA, Consolidated, same_documents
 from zarrpipe.metadata.grid import ChunkGrid, RectilinearChunkGrid, RegularChunkGrid, parse_chunk_grid
 from zarrpipe.metadata.group import GroupMetadata, parse_node_type
 from zarrpipe.metadata.group_v2 import GroupV2Metadata
@@ -32,6 +33,7 @@ from zarrpipe.metadata.nodes import (
     normalize_path,
     parent_paths,
 )
+from zarrpipe.metadata.stored_node import StoredNode
 
 __all__ = [
     "ATTRIBUTES_JSON",
@@ -39,12 +41,14 @@ __all__ = [
     "ZARR_JSON",
     "ZATTRS",
     "ZGROUP",
+    "ZMETADATA",
     "AnyArrayMetadata",
     "AnyGroupMetadata",
     "ArrayMetadata",
     "ArrayV2Metadata",
     "ChunkGrid",
     "ChunkKeyEncoding",
+    "Consolidated",
     "DefaultChunkKeyEncoding",
     "GroupMetadata",
     "GroupV2Metadata",
@@ -53,6 +57,7 @@ __all__ = [
     "N5GroupMetadata",
     "RectilinearChunkGrid",
     "RegularChunkGrid",
+    "StoredNode",
     "V2ChunkKeyEncoding",
     "basename",
     "check_node_name",
@@ -72,6 +77,7 @@ __all__ = [
     "parse_node",
     "parse_numcodecs_config",
     "parse_object_dtype",
+    "same_documents",
 ]
 
 AnyArrayMetadata: TypeAlias = ArrayMetadata | ArrayV2Metadata | N5ArrayMetadata

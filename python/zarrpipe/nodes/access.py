@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from zarrpipe.abc.metadata import concurrent_map
 from zarrpipe.abc.store import Store
+from zarrpipe.config import config
 from zarrpipe.driver import sync
 from zarrpipe.stores import AsyncStoreAdapter, StoreAdapter, supports_sync
 from zarrpipe.stores.retries import retried
@@ -20,6 +22,7 @@ from zarrpipe.stores.retries import retried
 __all__ = ["NodeAccess", "run"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class NodeAccess:
@@ -67,8 +70,14 @@ class NodeAccess:
         """Delete all keys below a path."""
         await self._wait(lambda: self.store.delete_dir(path), path)
 
+    async def rename(self, source: str, dest: str) -> None:
+        """Move all keys below a path at once. Local files can."""
+        await self._wait(lambda: self.store.rename_dir(source, dest), source)
+
     async def exists(self, key: str) -> bool:
         """Whether there is such a key."""
+        if self.blocking and hasattr(self.store, "exists_sync"):
+            return bool(self.store.exists_sync(key))
         return await self._wait(lambda: self.store.exists(key), key)
 
     async def keys(self, path: str) -> list[str]:
@@ -77,6 +86,8 @@ class NodeAccess:
 
     async def names(self, path: str) -> list[str]:
         """Return the names right below a path, in order."""
+        if self.blocking and hasattr(self.store, "list_dir_sync"):
+            return sorted(self.store.list_dir_sync(_as_prefix(path)))
         return sorted(await self._wait(lambda: _collect(self.store.list_dir(_as_prefix(path))), path))
 
     async def is_empty(self, path: str) -> bool:
@@ -94,6 +105,19 @@ class NodeAccess:
             time.sleep(pause_s)  # noqa: ASYNC251 - the caller has a thread of its own
         else:
             await asyncio.sleep(pause_s)
+
+    async def each(self, items: Iterable[T], ask: Callable[[T], Awaitable[V]]) -> list[V]:
+        """Return what `ask` makes of each item: one after the other, or, where they are awaited, many at once."""
+        if self.blocking:
+            return [await ask(item) for item in items]
+        return await concurrent_map([(item,) for item in items], ask, config.current.io_requests)
+
+    async def together(self, first: Callable[[], Awaitable[T]], second: Callable[[], Awaitable[V]]) -> tuple[T, V]:
+        """Return the results of two operations, both of them under way at once where they are awaited."""
+        if self.blocking:
+            return await first(), await second()
+        found: Any = await concurrent_map([(first,), (second,)], lambda operation: operation())
+        return found[0], found[1]
 
     async def _wait(self, call: Callable[[], Coroutine[Any, Any, T]], key: str) -> T:
         # Stores list in coroutines only, which may suspend.

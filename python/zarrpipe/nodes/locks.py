@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zarrpipe import _core
     from zarrpipe.config import Locking
 
-__all__ = ["TryLock", "acquire_async", "lock_between", "lock_named", "locked", "locked_between"]
+__all__ = ["TryLock", "document_lock", "lock_between", "lock_named", "locked", "locked_between"]
 
 TryLock: TypeAlias = "Callable[[], _core.Lock | None]"
 """Takes a lock between processes, if no other process has it."""
@@ -47,7 +47,7 @@ def lock_named(name: str) -> threading.Lock:
         return _locks.setdefault(name, threading.Lock())
 
 
-async def acquire_async(lock: threading.Lock) -> None:
+async def _acquire_async(lock: threading.Lock) -> None:
     """Take a lock without blocking the running event loop."""
     while not lock.acquire(blocking=False):  # noqa: ASYNC110 - threads wait for the lock, too
         await asyncio.sleep(_LOCK_POLL_S)
@@ -71,7 +71,7 @@ async def locked(name: str, access: NodeAccess) -> AsyncIterator[None]:
     """
     lock = lock_named(name)
     if not access.blocking:
-        await acquire_async(lock)
+        await _acquire_async(lock)
     elif not lock.acquire(blocking=False):
         if _is_in_loop():
             raise RuntimeError("another change of this node is under way: use the async form, and await it")
@@ -122,6 +122,32 @@ async def locked_between(try_lock: TryLock | None, access: NodeAccess) -> AsyncI
         pause = min(2 * pause, _LONGEST_POLL_S)
     try:
         yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def document_lock(access: NodeAccess, key: str) -> AsyncIterator[NodeAccess]:
+    """Hold the lock of a document, and yield what to read and write it by.
+
+    A store that answers at once is asked at once, by async callers too: so the lock is not held over a wait, and
+    waiting for it is short.
+
+    Parameters
+    ----------
+    access : NodeAccess
+        The caller's.
+    key : str
+        The document's.
+    """
+    inside = NodeAccess(access.store, blocking=True)
+    lock = lock_named(key)
+    if inside.is_sync:
+        lock.acquire()
+    else:
+        await _acquire_async(lock)
+    try:
+        yield inside
     finally:
         lock.release()
 

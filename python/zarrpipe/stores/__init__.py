@@ -12,12 +12,14 @@ from zarrpipe.stores.adapter import (
     StoreAdapter,
     async_adapter,
     core_store,
+    identity_of,
     supports_sync,
 )
 from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.memory import ManagedMemoryStore, MemoryStore
 from zarrpipe.stores.parse import is_url, make_store, make_store_path
 from zarrpipe.stores.store_path import StorePath
+from zarrpipe.stores.zarr import is_zarr_object, zarr_prototype
 
 if TYPE_CHECKING:
     from zarrpipe.stores.fsspec import FsspecStore
@@ -57,10 +59,13 @@ __all__ = [
     "ZipStore",
     "async_adapter",
     "core_store",
+    "identity_of",
     "is_url",
+    "is_zarr_object",
     "make_store",
     "make_store_path",
     "supports_sync",
+    "zarr_prototype",
 ]
 
 # Where the others are.

@@ -85,6 +85,17 @@ class MemoryStore(Store):
         self._check_writable()
         self._store_dict.pop(check_key(key), None)
 
+    def exists_sync(self, key: str) -> bool:
+        """`exists`, without an event loop."""
+        return check_key(key) in self._store_dict
+
+    def list_dir_sync(self, prefix: str) -> list[str]:
+        """`list_dir`, without an event loop."""
+        start = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
+        # A copy of the keys: others may write while this goes on.
+        names = (key.removeprefix(start).split("/")[0] for key in list(self._store_dict) if key.startswith(start))
+        return list(dict.fromkeys(names))
+
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
@@ -111,7 +122,7 @@ class MemoryStore(Store):
         self._store_dict.clear()
 
     async def exists(self, key: str) -> bool:
-        return check_key(key) in self._store_dict
+        return self.exists_sync(key)
 
     def _keys(self) -> Iterable[str]:
         # A copy: others may write while a listing goes on.
@@ -127,7 +138,7 @@ class MemoryStore(Store):
                 yield key
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        for name in names_below(self._keys(), prefix):
+        for name in self.list_dir_sync(prefix):
             yield name
 
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from zarrpipe.metadata import RegularChunkGrid
+
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array
 
-__all__ = ["Region", "plan_bands", "plan_slabs", "slices", "write_unit"]
+__all__ = ["Region", "aligned_slabs", "plan_bands", "plan_slabs", "slices", "write_unit"]
 
 Region = tuple[tuple[int, int], ...]
 """(start, stop) for each axis."""
@@ -78,6 +80,19 @@ def plan_bands(shape: tuple[int, ...], unit: tuple[int, ...], item_nbytes: int) 
     if height == 0:
         height = unit[0] if unit[0] * row_nbytes <= BAND_NBYTES else max(1, SLAB_NBYTES // row_nbytes)
     yield from _tile(shape, [min(height, shape[0]), *shape[1:]])
+
+
+def aligned_slabs(array: Array) -> Iterator[Region]:
+    """Cut an array into boxes in which no shard, or chunk where there are no shards, is cut."""
+    grid = array.metadata.chunk_grid
+    if isinstance(grid, RegularChunkGrid):
+        yield from plan_slabs(array.shape, write_unit(array), array.dtype.itemsize)
+        return
+    # One by one: lengths that differ do not add up to boxes.
+    counts = grid.grid_shape(array.shape)
+    for coords in product(*map(range, counts)):
+        spans = (axis.span(at) for axis, at in zip(grid.axes, coords, strict=True))
+        yield tuple((start, min(start + length, n)) for (start, length), n in zip(spans, array.shape, strict=True))
 
 
 def write_unit(array: Array) -> tuple[int, ...]:
