@@ -9,7 +9,7 @@ from typing import Any, Self
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
 from zarrpipe.abc.store import ByteRequest, Store
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.stores.keys import check_key, names_below
+from zarrpipe.stores.keys import check_key
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import as_memory, check_value
 
