@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ Place: TypeAlias = Path | str
 """A path, or a URL as it was written."""
 
 Options: TypeAlias = dict[str, Any] | None
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PlaceType(click.Path):
@@ -62,7 +64,7 @@ def _options(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     return options
 
 
-def options_of(name: str, what: str) -> Any:
+def options_of(name: str, what: str) -> Callable[[F], F]:
     """Return the option that takes the options of a store; `what` says of which."""
     return click.option(
         name, metavar="JSON", callback=_options, help=f"For a URL: options of {what}, as a JSON object."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
@@ -115,7 +115,7 @@ def copy(
     options = _changes(locals())
     with _places(source, dest, path, dest_path, source_options, dest_options, dry_run=dry_run) as (old, new):
 
-        def work() -> Any:
+        def work() -> Coroutine[Any, Any, CopyReport]:
             return _copy(
                 old, new, options, overwrite=overwrite, resume=resume, dry_run=dry_run, progress=progress or Silent()
             )

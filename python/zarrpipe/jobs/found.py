@@ -161,10 +161,10 @@ def _share_out(source: Source, keys: Iterable[str]) -> None:
         folder = key.rpartition("/")[0]
         while folder and folder not in arrays:
             folder = folder.rpartition("/")[0]
-        node = arrays.get(folder)
+        array = arrays.get(folder)
         below = key[len(join_key(folder, "")) :]
-        if node is not None and node.keys is not None and _has_chunk(node, below):
-            node.keys.append(below)
+        if array is not None and array.keys is not None and _has_chunk(array, below):
+            array.keys.append(below)
         else:
             source.foreign.append(join_key(source.path, key))
 

@@ -67,14 +67,14 @@ class StoredBytes:
         count = chunk_count(array.source.metadata) if array.keys is None else len(array.keys)
         bound = _largest_nbytes(array.source.metadata)
 
-        async def copy_one(index: int, key: str) -> None:
+        async def copy_one(key: str) -> None:
             nonlocal done
             await self._copy_key(array, key, bound, there)
             done += 1
             advance(total * done // count - total * (done - 1) // count)
 
         keys = array.keys if array.keys is not None else _grid_keys(array.source.metadata)
-        await concurrent_map(enumerate(keys), copy_one, config.current.io_requests)
+        await concurrent_map([(key,) for key in keys], copy_one, config.current.io_requests)
         if not count:
             advance(total)
 
@@ -128,4 +128,5 @@ def tells_size(store: Any) -> bool:
     """Whether a store tells the size of a value without reading it, as the contract's default does."""
     while hasattr(store, "wrapped_store"):
         store = store.wrapped_store
-    return getattr(getattr(type(store), "getsize", None), "__qualname__", "Store.getsize") != "Store.getsize"
+    method: Any = getattr(type(store), "getsize", None)
+    return bool(method is not None and method.__qualname__ != "Store.getsize")
