@@ -7,9 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -31,7 +29,7 @@ from zarrpipe.errors import (
     UnsupportedError,
 )
 from zarrpipe.metadata import RectilinearChunkGrid
-from zarrpipe.stores import LatencyStore, LocalStore, LoggingStore, MemoryStore, ObjectStore, ZipStore
+from zarrpipe.stores import LatencyStore, LocalStore, LoggingStore, MemoryStore, ZipStore
 
 CHILDREN = Path(__file__).parent / "children"
 
@@ -104,7 +102,7 @@ def test_between_memory_and_every_store(kind: str, tmp_path: Path) -> None:
     there = STORES[kind](tmp_path / "a.zarr")
     try:
         zarrpipe.copy(source, there)
-        check_alike(zarrpipe.open_group(there, mode="r"), root)
+        check_alike(zarrpipe.open_group(there, mode="r+"), root)
         zarrpipe.copy(there, back)
         assert stored(back) == stored(source)
         changed = MemoryStore()
@@ -217,11 +215,6 @@ def test_what_a_store_that_cannot_list_has(http_server: FolderServer, tmp_path: 
     check_alike(zarrpipe.open_group(everything), root)
 
 
-def test_over_http_with_s3(s3: Any) -> None:
-    pytest.importorskip("obstore")
-    assert ObjectStore is not None
-
-
 # Encoded anew
 
 
@@ -232,7 +225,7 @@ CHANGES: list[dict[str, Any]] = [
     {
         "codecs": [
             {"name": "transpose", "configuration": {"order": [1, 0]}},
-            "bytes",
+            {"name": "bytes", "configuration": {"endian": "big"}},
             {"name": "gzip", "configuration": {"level": 1}},
         ]
     },
@@ -292,7 +285,7 @@ def test_n5_becomes_zarr(tmp_path: Path) -> None:
     (tmp_path / "a" / "b" / "attributes.json").write_text(json.dumps(document))
     want = np.zeros((4, 5), "u2")
     for row in range(2):
-        block = np.arange(6, dtype=">u2").reshape(2, 3) + 10 * row + 1
+        block = (np.arange(6).reshape(2, 3) + 10 * row + 1).astype(">u2")
         want[2 * row : 2 * row + 2, :3] = block
         folder = tmp_path / "a" / "b" / "0"
         folder.mkdir(exist_ok=True)
@@ -305,6 +298,11 @@ def test_n5_becomes_zarr(tmp_path: Path) -> None:
     assert (copied.zarr_format, dict(copied.attrs), report.arrays, report.groups) == (3, {"x": 1}, 1, 2)
 
 
+def in_one_chunk(array: zarrpipe.Array) -> dict[str, Any]:
+    options: dict[str, Any] = {"chunks": array.shape} if array.shape else {}
+    return {**options, "shards": None} if array.zarr_format == 3 else options
+
+
 def test_consolidated_metadata_stay_right() -> None:
     for zarr_format in (2, 3):
         source, same, other = MemoryStore(), MemoryStore(), MemoryStore()
@@ -312,7 +310,7 @@ def test_consolidated_metadata_stay_right() -> None:
         zarrpipe.consolidate_metadata(source)
         zarrpipe.copy(source, same)
         assert stored(same) == stored(source)
-        zarrpipe.copy(source, other, layout=lambda array: {"chunks": array.shape} if array.shape else {})
+        zarrpipe.copy(source, other, layout=in_one_chunk)
         copied = zarrpipe.open_group(other, use_consolidated=True)
         assert copied.check_consolidated() == ()
         assert copied["half"].chunks == (20, 30)
@@ -457,15 +455,15 @@ def test_progress_comes_to_all_of_it(changes: dict[str, Any]) -> None:
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
-    source = MemoryStore()
+    source = LocalStore(tmp_path / "source.zarr")
     fill(source)
     dest = LoggingStore(MemoryStore())
     plan = zarrpipe.copy(source, dest, dry_run=True)
-    assert dest.requests == []
+    assert dest.requests == ()
     assert plan == zarrpipe.copy(source, dest)
     encoded = zarrpipe.copy(source, tmp_path / "a.zip", chunks=-1, shards=None, dry_run=True)
-    assert encoded.chunks_encoded == 4
-    assert list(tmp_path.iterdir()) == []
+    assert (encoded.chunks_encoded, encoded.chunks_copied) == (3, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["source.zarr"]
 
 
 def test_the_async_form() -> None:

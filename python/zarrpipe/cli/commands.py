@@ -72,7 +72,8 @@ def _fail(message: str, code: int) -> int:
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, ZarrpipeError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+    # A store's own exceptions name their key in a note.
+    return "; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
 
 
 def _extent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:

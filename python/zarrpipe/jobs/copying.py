@@ -182,7 +182,8 @@ def _places(
     dry_run: bool,
 ) -> Iterator[tuple[StorePath, StorePath]]:
     """Give the places; stores that were made for them are closed."""
-    old = resolve_place(source, path, "r", source_options)
+    # A store that is given as such is left as it is: nothing writes to it.
+    old = resolve_place(source, path, "r" if _is_made(source) else None, source_options)
     new = resolve_place(dest, dest_path, None, dest_options)
     try:
         check_apart(old, new)
@@ -191,8 +192,13 @@ def _places(
         yield old, new
     finally:
         for given, place in ((source, old), (dest, new)):
-            if isinstance(given, str) or hasattr(given, "__fspath__"):
+            if _is_made(given):
                 place.store.close()
+
+
+def _is_made(given: Any) -> bool:
+    """Whether a store is made for a copy, rather than given."""
+    return isinstance(given, str) or hasattr(given, "__fspath__")
 
 
 async def _copy(

@@ -49,6 +49,11 @@ class ArrayCopy:
     is_encoded: bool
     keys: list[str] | None
 
+    @property
+    def path(self) -> str:
+        """Of the copy, in its store."""
+        return self.dest.path
+
     def dest_key(self, key: str) -> str:
         """Return the key of a chunk of the copy, below the array's, from that of the source's."""
         old, new = self.source.metadata, self.dest.metadata

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zarrpipe.arrays.stored_chunks import chunk_count
@@ -12,7 +12,7 @@ from zarrpipe.jobs.journal import COPY, fingerprint
 from zarrpipe.jobs.planning import ArrayCopy, GroupCopy, Plan
 from zarrpipe.jobs.regions import Regions
 from zarrpipe.jobs.stored_bytes import StoredBytes, tells_size
-from zarrpipe.metadata import StoredNode, join_key
+from zarrpipe.metadata import ZARR_JSON, ZMETADATA, GroupMetadata, StoredNode, join_key
 from zarrpipe.nodes import (
     NodeAccess,
     consolidate,
@@ -96,6 +96,13 @@ async def run_copy(
     return copying.report()
 
 
+def _without_consolidated(group: GroupCopy, data: bytes) -> bytes | None:
+    metadata = StoredNode.from_bytes(group.path, {ZARR_JSON: data}).parse()
+    if not isinstance(metadata, GroupMetadata):
+        return None
+    return replace(metadata, consolidated_metadata=None).documents()[ZARR_JSON]
+
+
 class _Copying:
     """A copy that is under way."""
 
@@ -145,7 +152,7 @@ class _Copying:
         """Raise NodeExistsError if what is there is not this copy, begun or complete."""
         if begun is not None and begun == self._fingerprint:
             return
-        if begun is None and all(await self._dest.each(self._plan.arrays, self._is_complete)):
+        if begun is None and all(await self._dest.each([*self._plan.arrays, *self._plan.groups], self._is_complete)):
             return
         message = f"what is at {'/' + self._path!r} in {self._dest.store} is not a part of this copy"
         raise NodeExistsError(message, key=self._journal if begun is not None else self._path)
@@ -156,10 +163,14 @@ class _Copying:
             await self._dest.delete(join_key(self._path, name))
         await self._dest.delete_dir(self._path)
 
-    async def _is_complete(self, array: ArrayCopy) -> bool:
-        """Whether an array of the copy has its document."""
-        name = list(array.documents)[-1]
-        return await self._dest.get(join_key(array.dest.path, name)) == array.documents[name]
+    async def _is_complete(self, node: ArrayCopy | GroupCopy) -> bool:
+        """Whether a node of the copy has its document, which is written last."""
+        name = list(node.documents)[-1]
+        found = await self._dest.get(join_key(node.path, name))
+        if isinstance(node, GroupCopy) and node.consolidate and name == ZARR_JSON:
+            # What was consolidated stands in there, too.
+            return found is not None and _without_consolidated(node, found) == node.documents[name]
+        return found == node.documents[name]
 
     # Copying
 
@@ -212,7 +223,7 @@ class _Copying:
         nodes = [(array.dest.path, array.documents) for array in self._plan.arrays]
         nodes += [(group_copy.path, group_copy.documents) for group_copy in self._plan.groups]
         for path, documents in sorted(nodes):
-            own = {name: data for name, data in documents.items() if name != ".zmetadata"}
+            own = {name: data for name, data in documents.items() if name != ZMETADATA}
             new[path] = StoredNode.from_bytes(path, own)
         await update_consolidated(self._dest, new, None, seen=self._seen)
 

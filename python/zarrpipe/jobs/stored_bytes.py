@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -21,7 +22,7 @@ from zarrpipe.metadata import AnyArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess
 from zarrpipe.stores import AsyncStoreAdapter
 
-__all__ = ["StoredBytes"]
+__all__ = ["StoredBytes", "naming", "tells_size"]
 
 
 class StoredBytes:
@@ -102,12 +103,14 @@ class StoredBytes:
         if size is None and self._tells_size and (bound is None or bound > self._share):
             size = await self._source.size(source)
         async with self._budget.room(size if size is not None else bound or self._share):
-            found = await self._reading.get(source, None)
+            with naming(source):
+                found = await self._reading.get(source, None)
             if found is None:
                 if array.keys is None:
                     return
                 raise StoreError("the key was deleted while it was copied", key=source)
-            await self._writing.set(dest, found.data)
+            with naming(dest):
+                await self._writing.set(dest, found.data)
             self.keys_copied += 1
             self.nbytes_copied += len(found.data)
 
@@ -122,6 +125,17 @@ def _largest_nbytes(metadata: AnyArrayMetadata) -> int | None:
         return None
     items = math.prod(max(axis.lengths) for axis in metadata.chunk_grid.axes)
     return items * metadata.data_type.to_native_dtype().itemsize
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Have foreign exceptions, too, say which key they are about."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "key", None) is None:
+            error.add_note(f"key {key}")
+        raise
 
 
 def tells_size(store: Any) -> bool:
