@@ -152,7 +152,8 @@ class _Copying:
         """Raise NodeExistsError if what is there is not this copy, begun or complete."""
         if begun is not None and begun == self._fingerprint:
             return
-        if begun is None and all(await self._dest.each([*self._plan.arrays, *self._plan.groups], self._is_complete)):
+        nodes: list[ArrayCopy | GroupCopy] = [*self._plan.arrays, *self._plan.groups]
+        if begun is None and all(await self._dest.each(nodes, self._is_complete)):
             return
         message = f"what is at {'/' + self._path!r} in {self._dest.store} is not a part of this copy"
         raise NodeExistsError(message, key=self._journal if begun is not None else self._path)

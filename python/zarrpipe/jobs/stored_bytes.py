@@ -124,7 +124,7 @@ def _largest_nbytes(metadata: AnyArrayMetadata) -> int | None:
     if isinstance(metadata.data_type, ObjectDType):
         return None
     items = math.prod(max(axis.lengths) for axis in metadata.chunk_grid.axes)
-    return items * metadata.data_type.to_native_dtype().itemsize
+    return items * int(metadata.data_type.to_native_dtype().itemsize)
 
 
 @contextmanager
