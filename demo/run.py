@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarrpipe.cli.slabs import slices
 
 import zarrpipe
 from map_png import write_mask
-from zarrpipe.cli.slabs import slices
 from zarrpipe.cli.sources import MemberSource
 
 OUT = Path("demo-out")

@@ -32,7 +32,7 @@ def test_command_line() -> None:
     zarrpipe.open_group("project.zarr", mode="w").create_group("inner")
     commands = re.findall(r"^zarrpipe (.*)$", README, re.MULTILINE)
     commands = [command for command in commands if "stores N-dim" not in command]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         assert main(shlex.split(command)) == 0, command
     assert np.load("copy.npy").all()

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from zarrpipe.arrays import Array
     from zarrpipe.config import config
     from zarrpipe.group import Group
+    from zarrpipe.jobs import copy, copy_async
 else:
     ModuleType = type(sys)
 
@@ -84,6 +85,8 @@ __all__ = [
     "config",
     "consolidate_metadata",
     "consolidate_metadata_async",
+    "copy",
+    "copy_async",
     "create",
     "create_array",
     "create_array_async",
@@ -134,8 +137,12 @@ _ELSEWHERE = {
     "Group": "zarrpipe.group",
     "__version__": "zarrpipe._core",
     "config": "zarrpipe.config",
+    "copy": "zarrpipe.jobs",
+    "copy_async": "zarrpipe.jobs",
 }
-_SUBMODULES = frozenset({"abc", "buffer", "codecs", "dtypes", "errors", "metadata", "pipeline", "spec", "stores"})
+_SUBMODULES = frozenset(
+    {"abc", "buffer", "codecs", "dtypes", "errors", "jobs", "metadata", "pipeline", "spec", "stores"}
+)
 
 
 def __getattr__(name: str) -> "Any":

@@ -33,7 +33,7 @@ from zarrpipe.nodes import NodeAccess, delete_node, run
 from zarrpipe.spec import ArrayConfigLike, parse_array_config
 from zarrpipe.stores import StorePath, identity_of, is_zarr_object, zarr_prototype
 
-__all__ = ["from_array", "from_array_async"]
+__all__ = ["check_apart", "from_array", "from_array_async", "plan_alike"]
 
 Keep: TypeAlias = Literal["keep"]
 
@@ -202,10 +202,18 @@ def _plan(
     place = resolve_place(store, name, "a", storage_options)
     source = _as_source(data)
     if write_data and given["overwrite"] and isinstance(source, Array):
-        _check_apart(source, place)
-    options: Any = {**given, **(_of_array(source, given) if isinstance(source, Array) else _of_items(source, given))}
-    options["shape"] = source.shape
+        check_apart(source.store_path, place)
+    if isinstance(source, Array):
+        return source, plan_alike(source, given), place
+    options: Any = {**given, **_of_items(source, given), "shape": source.shape}
     return source, plan_array(options), place
+
+
+def plan_alike(source: Array, given: Mapping[str, Any]) -> NewArray:
+    """Plan an array like another, but for what is given: see `from_array` for the names and their defaults."""
+    given = {**_GIVEN, **given}
+    options: Any = {**given, **_of_array(source, given), "shape": source.shape}
+    return plan_array(options)
 
 
 def _as_source(data: Any) -> Any:
@@ -232,13 +240,11 @@ def _from_zarr(data: Any) -> Array:
     return array
 
 
-def _check_apart(source: Array, place: StorePath) -> None:
-    """Raise ValueError if a new array's place is in that of the old one, or the other way round."""
-    if identity_of(source.store) != identity_of(place.store):
-        return
-    one, other = (f"/{path}/".replace("//", "/") for path in (source.path, place.path))
+def check_apart(source: StorePath, place: StorePath) -> None:
+    """Raise ValueError if the place of a copy is in that of what is copied, or the other way round."""
+    one, other = (f"{identity_of(at.store)}/{at.path}/".replace("//", "/") for at in (source, place))
     if one.startswith(other) or other.startswith(one):
-        raise ValueError(f"the array {source.name!r} cannot be overwritten by its own copy at {'/' + place.path!r}")
+        raise ValueError(f"{'/' + source.path!r} cannot be overwritten by its own copy at {'/' + place.path!r}")
 
 
 def _is_keep(value: Any) -> bool:

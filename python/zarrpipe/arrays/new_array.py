@@ -134,6 +134,10 @@ class NewArray:
         self._overwrite = overwrite
         self.data = data
 
+    def at(self, store_path: StorePath) -> Array:
+        """Return the array at a place. Nothing is written: there is no such node before its document is."""
+        return Array(self._metadata, store_path, self._config, self._codecs)
+
     async def write(self, access: NodeAccess, store_path: StorePath, owner: Owner | None = None) -> Array:
         """Write the document, and return the array; its data are still to be written.
 

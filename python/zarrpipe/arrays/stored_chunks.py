@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import product
 
 from zarrpipe.metadata import AnyArrayMetadata, join_key
 from zarrpipe.nodes import NodeAccess
 
-__all__ = ["chunk_count", "grid_shape", "inside", "is_inside", "stored_chunks"]
+__all__ = ["chunk_at", "chunk_count", "grid_shape", "inside", "is_inside", "stored_chunks"]
 
 
 def grid_shape(metadata: AnyArrayMetadata) -> tuple[int, ...]:
@@ -42,12 +41,32 @@ async def stored_chunks(access: NodeAccess, path: str, metadata: AnyArrayMetadat
 def _parse_keys(keys: list[str], path: str, metadata: AnyArrayMetadata) -> Iterator[tuple[int, ...]]:
     start = len(join_key(path, ""))
     for key in keys:
-        with suppress(ValueError):  # the document, or something else that lies there
-            coords = metadata.chunk_key_encoding.decode_chunk_key(key[start:])
-            if not metadata.shape and coords == (0,):
-                coords = ()  # key encoding v2 has the one key for both
-            if len(coords) == len(metadata.shape):
-                yield coords
+        coords = chunk_at(metadata, key[start:])
+        if coords is not None:
+            yield coords
+
+
+def chunk_at(metadata: AnyArrayMetadata, key: str, *, only_inside: bool = False) -> tuple[int, ...] | None:
+    """Return the coordinates of the chunk that has a key below the array's; None if it is no chunk's.
+
+    Parameters
+    ----------
+    metadata : AnyArrayMetadata
+        The array's.
+    key : str
+        What may be the key of a chunk; or the document, or something else that lies there.
+    only_inside : bool
+        Whether chunks outside of the array are none.
+    """
+    try:
+        coords = metadata.chunk_key_encoding.decode_chunk_key(key)
+    except ValueError:
+        return None
+    if not metadata.shape and coords == (0,):
+        coords = ()  # key encoding v2 has the one key for both
+    if len(coords) != len(metadata.shape) or (only_inside and not is_inside(coords, grid_shape(metadata))):
+        return None
+    return coords
 
 
 def is_inside(coords: tuple[int, ...], grid: tuple[int, ...]) -> bool:

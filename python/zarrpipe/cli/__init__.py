@@ -1,9 +1,10 @@
-"""The command line: `zarrpipe import | export | info | tree`.
+"""The command line: `zarrpipe import | export | copy | info | tree`.
 
 ::
 
     commands   options and arguments (click); what is printed
     sources    what can be imported: .npy, .npz, raw binary, Zarr; each read slab by slab
+    copying    how the arrays of a copy are stored
     targets    what can be exported: .npy, raw binary
     chains     codec chains as a person types them
     terminal   the progress bar, tables, units

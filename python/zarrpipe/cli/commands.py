@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ import numpy as np
 
 import zarrpipe
 from zarrpipe.cli.chains import parse_chain
+from zarrpipe.cli.copying import CopyLayout, describe_report
 from zarrpipe.cli.create import Layout, import_source
 from zarrpipe.cli.describe import describe, describe_array, describe_tree
-from zarrpipe.cli.places import LocalPlace, Options, Place, PlaceType, storage_options
+from zarrpipe.cli.places import LocalPlace, Options, Place, PlaceType, options_of, storage_options
 from zarrpipe.cli.sources import MemberSource, RawSource, Source, ZarrSource, npy_source
 from zarrpipe.cli.targets import export
 from zarrpipe.cli.terminal import bar, format_fields, format_nbytes
@@ -70,7 +72,8 @@ def _fail(message: str, code: int) -> int:
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, ZarrpipeError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+    # A store's own exceptions name their key in a note.
+    return "; ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", ())])
 
 
 def _extent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -227,6 +230,70 @@ def tree(path: Place, storage_options: Options, as_json: bool) -> None:
         _print_json(describe_tree(group))
     else:
         click.echo(str(group.tree()))
+
+
+def _shards(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | bool | None:
+    return False if value == "none" else _extent(ctx, param, value)
+
+
+@app.command("copy")
+@click.argument("source", metavar="SOURCE", type=PlaceType())
+@click.argument("dest", metavar="DEST", type=PlaceType(exists=False))
+@click.option("--path", default="", help="Which node of SOURCE; by default the root.")
+@click.option("--dest-path", default="", help="Where in DEST; by default the root.")
+@click.option("--chunks", metavar="N,N,...", callback=_extent, help="Shape of a chunk (with shards: of an inner one).")
+@click.option("--shards", metavar="N,N,...", callback=_shards, help='Shape of a shard; "none" for no shards.')
+@click.option("--codecs", metavar="CHAIN", help="Names (bytes,zstd), a JSON list as in zarr.json, or @FILE of one.")
+@click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Format of the copy; by default as it is.")
+@click.option("--overwrite", is_flag=True, help="Replace the node that is there.")
+@click.option("--resume", is_flag=True, help="Go on with a copy that was cut off.")
+@click.option("--dry-run", is_flag=True, help="Write nothing, and say what would be copied.")
+@click.option("--quiet", is_flag=True, help="Show no progress, and say nothing at the end.")
+@options_of("--source-options", "SOURCE's store")
+@options_of("--dest-options", "DEST's store")
+@_as_json
+def copy(
+    source: Place,
+    dest: Place,
+    path: str,
+    dest_path: str,
+    chunks: tuple[int, ...] | None,
+    shards: tuple[int, ...] | bool | None,
+    codecs: str | None,
+    zarr_format: str | None,
+    overwrite: bool,
+    resume: bool,
+    dry_run: bool,
+    quiet: bool,
+    source_options: Options,
+    dest_options: Options,
+    as_json: bool,
+) -> None:
+    """Copy the array or group SOURCE, with all that is below it, to DEST: paths or URLs of any stores.
+
+    What is stored in DEST as it is in SOURCE is copied as it is; else arrays are encoded anew, a part at a time. A copy
+    that was cut off leaves nothing that looks whole, and --resume goes on with it.
+    """
+    if overwrite and resume:
+        raise click.UsageError("--overwrite begins anew and --resume goes on: give one of them")
+    report = zarrpipe.copy(
+        source,
+        dest,
+        path=path,
+        dest_path=dest_path,
+        layout=CopyLayout(chunks, shards, codecs),
+        zarr_format=None if zarr_format is None else 2 if zarr_format == "2" else 3,
+        overwrite=overwrite,
+        resume=resume,
+        dry_run=dry_run,
+        progress=None if quiet else bar("copying"),
+        source_options=source_options,
+        dest_options=dest_options,
+    )
+    if as_json:
+        _print_json(asdict(report))
+    elif not quiet:
+        click.echo(f"{dest}: {describe_report(report, dry_run=dry_run)}")
 
 
 def _open_source(

@@ -21,7 +21,7 @@ from zarrpipe.progress import Progress, Tracked
 if TYPE_CHECKING:
     from zarrpipe.arrays import Array
 
-__all__ = ["Layout", "import_source"]
+__all__ = ["Layout", "import_source", "sharding"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _create(path: Path, source: Source, layout: Layout) -> Array:
         options.update(chunks=chunks or "auto", codecs=codecs)
     else:
         # `codecs=` is the whole chain, and the grid's chunks are then the shards.
-        options.update(chunks=shards, codecs=[_sharding(chunks, codecs)])
+        options.update(chunks=shards, codecs=[sharding(chunks, codecs)])
     return zarrpipe.create_array(path, shape=source.shape, **options)
 
 
@@ -121,7 +121,8 @@ def _inner_chain(codecs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return codecs
 
 
-def _sharding(chunks: tuple[int, ...] | None, codecs: list[dict[str, Any]]) -> dict[str, Any]:
+def sharding(chunks: tuple[int, ...] | None, codecs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the codec of shards whose inner chunks have a shape and a chain."""
     if chunks is None:
         raise ValueError("--shards with --codecs needs --chunks, the shape of an inner chunk")
     return {

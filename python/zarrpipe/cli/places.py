@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from zarrpipe.stores import is_url
 
-__all__ = ["LocalPlace", "Options", "Place", "PlaceType", "storage_options"]
+__all__ = ["LocalPlace", "Options", "Place", "PlaceType", "options_of", "storage_options"]
 
 Place: TypeAlias = Path | str
 """A path, or a URL as it was written."""
 
 Options: TypeAlias = dict[str, Any] | None
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PlaceType(click.Path):
-    """A path that is there, or a URL, of which only opening it can tell."""
+    """A path that is there, or a URL, of which only opening it can tell.
 
-    def __init__(self) -> None:
-        super().__init__(exists=True, path_type=Path)
+    Parameters
+    ----------
+    exists : bool
+        Whether the path must be there.
+    """
+
+    def __init__(self, *, exists: bool = True) -> None:
+        super().__init__(exists=exists, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a URL as it is, and anything else as a Path."""
@@ -56,6 +64,11 @@ def _options(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
     return options
 
 
-storage_options = click.option(
-    "--storage-options", metavar="JSON", callback=_options, help="For a URL: options of its store, as a JSON object."
-)
+def options_of(name: str, what: str) -> Callable[[F], F]:
+    """Return the option that takes the options of a store; `what` says of which."""
+    return click.option(
+        name, metavar="JSON", callback=_options, help=f"For a URL: options of {what}, as a JSON object."
+    )
+
+
+storage_options = options_of("--storage-options", "its store")

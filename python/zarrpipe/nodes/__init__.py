@@ -26,6 +26,7 @@ from zarrpipe.nodes.documents import (
     load_array,
     load_group,
     load_node,
+    missing_groups,
     not_found,
     write_documents,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "load_group",
     "load_node",
     "locked",
+    "missing_groups",
     "move_node",
     "not_found",
     "plan_hierarchy",

@@ -98,6 +98,13 @@ class NodeAccess:
         """Return the size of all values below a path, in bytes."""
         return await self._wait(lambda: self.store.getsize_prefix(_as_prefix(path)), path)
 
+    async def size(self, key: str) -> int | None:
+        """Return the size of a value, in bytes; None if there is no such key."""
+        try:
+            return await self._wait(lambda: self.store.getsize(key), key)
+        except FileNotFoundError:
+            return None
+
     async def pause(self, longest_s: float) -> None:
         """Wait before another attempt: of several that wait, each for another time."""
         pause_s = longest_s * random.uniform(0.5, 1)  # noqa: S311 - no secret

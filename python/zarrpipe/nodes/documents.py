@@ -50,6 +50,7 @@ __all__ = [
     "load_array",
     "load_group",
     "load_node",
+    "missing_groups",
     "not_found",
     "write_documents",
 ]
@@ -264,7 +265,7 @@ async def create_node(
     check_path(path, metadata.zarr_format)
     documents = metadata.documents()
     (missing, seen), free = await access.together(
-        lambda: _missing_groups(access, path), lambda: _is_free(access, path, overwrite=overwrite)
+        lambda: missing_groups(access, path), lambda: _is_free(access, path, overwrite=overwrite)
     )
     if not free:
         # The documents first: a node that is half deleted is none.
@@ -284,14 +285,14 @@ async def create_node(
 
 
 async def clear_place(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
-    """See that there is no node at a path, nor anything else; see `_missing_groups` for what is returned.
+    """See that there is no node at a path, nor anything else; see `missing_groups` for what is returned.
 
     Raises
     ------
     NodeExistsError
         There is a node, or an array above it.
     """
-    groups, _ = await access.together(lambda: _missing_groups(access, path), lambda: check_free(access, path))
+    groups, _ = await access.together(lambda: missing_groups(access, path), lambda: check_free(access, path))
     # What was left behind by who was cut off there would become a part of the node.
     if not await access.is_empty(path):
         await access.delete_dir(path)
@@ -319,7 +320,7 @@ async def write_documents(access: NodeAccess, path: str, documents: Mapping[str,
         await access.set(join_key(path, name), data)
 
 
-async def _missing_groups(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
+async def missing_groups(access: NodeAccess, path: str) -> tuple[list[str], list[str]]:
     """Return the paths above a node where there is no group, and that of the next group if it is consolidated."""
     parents = parent_paths(path)
     # From the node upwards: where there is a group, there are groups above it. Most have one of v3 right above.
