@@ -256,10 +256,7 @@ pub fn version_to_python<'py>(py: Python<'py>, version: Option<&Arc<dyn Version>
 pub type VersionedFound = (Found, Option<Arc<dyn Version>>);
 
 /// What a loop answers: (a bytes-like for each range, the version or None, the size of the whole value or None).
-pub fn versioned_answer_from_python(
-    answer: &Bound<'_, PyAny>,
-    ranges: &[ByteRange],
-) -> Result<Option<VersionedFound>> {
+pub fn versioned_answer_from_python(answer: &Bound<'_, PyAny>, ranges: &[ByteRange]) -> Result<Option<VersionedFound>> {
     if answer.is_none() {
         return Ok(None);
     }
