@@ -310,8 +310,7 @@ INTRODUCTION = f"""\
 Made by `tests/test_faults.py`, which checks it: an array of two shards behind a server that misbehaves as said, when
 the second shard is asked for. "Exact": every item was right, in memory and in the store. "StoreError": it was raised,
 and names the key; nothing was filled in for what could not be read, and what is stored is whole: the old value of the
-key, or the new one. "TruncatedError": as that, from the codec that was given too few bytes. "Mixture": items of the
-new object by the index of the old one, which only a store with versions can notice (see design/versions.md).
+key, or the new one.
 
 A try is one request for what failed; `io_retries` was {RETRIES}, so there are {RETRIES + 1} at most. A server that
 ignores ranges is asked for the whole value, too. Clients of fsspec's stores repeat some requests by themselves: there

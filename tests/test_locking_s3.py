@@ -54,9 +54,9 @@ def run(*commands: tuple[object, ...]) -> None:
             child.communicate()
 
 
-@pytest.mark.parametrize("chain", CHAINS)
-def test_eight_processes_lose_nothing(server: S3Server, chain: str) -> None:
-    url = f"{server.url}/{server.bucket()}"
+@pytest.mark.parametrize(("chain", "client"), [*((chain, "") for chain in CHAINS), ("shard", "s3fs+")])
+def test_eight_processes_lose_nothing(server: S3Server, chain: str, client: str) -> None:
+    url = f"{client}{server.url}/{server.bucket()}"
     array = zarrpipe.create_array(
         bucket_store(url), shape=(ITEMS,), chunks=(ITEMS,), dtype="int32", codecs=CHAINS[chain]
     )

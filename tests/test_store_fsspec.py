@@ -26,7 +26,7 @@ import zarrpipe
 from store_contract import RANGES, WHOLE, StoreContract, buffer, collect, value_of
 from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.errors import NodeNotFoundError, StoreError, UnsupportedError
+from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError, UnsupportedError
 from zarrpipe.stores import FsspecStore, LoggingStore, make_store
 
 PROTOTYPE = default_buffer_prototype()
@@ -332,6 +332,10 @@ class Handler(BaseHTTPRequestHandler):
             status, body = (206, data[first:last]) if first < len(data) else (416, b"")
         self.send_response(status)
         self.send_header("Content-Length", str(len(body) + (10 if server.cut else 0)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{last - 1}/{len(data)}")
+        if self.path in server.tags:
+            self.send_header("ETag", server.tags[self.path])
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body)
@@ -340,7 +344,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.values, server.requests, server.ranges, server.status, server.cut = {}, [], True, None, False
+    server.values, server.tags, server.requests = {}, {}, []
+    server.ranges, server.status, server.cut = True, None, False
     server.url = f"http://127.0.0.1:{server.server_port}/data"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -477,6 +482,82 @@ def test_arrays_on_s3(s3_options: dict[str, Any], asynchronous: bool) -> None:
 async def test_a_bucket_that_is_not_there_is_not_made(s3_options: dict[str, Any]) -> None:
     bucket = uuid4().hex
     store = FsspecStore.from_url(f"s3://{bucket}/a", storage_options=s3_options)
-    with pytest.raises(StoreError, match="to store it in"):
+    with pytest.raises(StoreError, match="no such bucket"):
         await store.set("zarr.json", buffer(b"{}"))
+    # Nor are its chunks fill values.
+    with pytest.raises(StoreError, match="no such bucket"):
+        await store.get("c/0", PROTOTYPE)
     assert not await asyncio.to_thread(fsspec.filesystem("s3", **s3_options).exists, bucket)
+
+
+async def test_versions_on_s3(s3_options: dict[str, Any]) -> None:
+    bucket = uuid4().hex
+    await asyncio.to_thread(fsspec.filesystem("s3", **s3_options).mkdir, bucket)
+    store = FsspecStore.from_url(f"s3://{bucket}/a", storage_options=s3_options)
+    await store.set_if_version("k", buffer(b"old value"), None)
+    with pytest.raises(ConflictError):
+        await store.set_if_version("k", buffer(b"second"), None)
+    found = await store.get_versioned("k", PROTOTYPE, RangeByteRequest(0, 3))
+    assert found is not None
+    assert (found.buffer.to_bytes(), found.nbytes) == (b"old", 9)
+    part = await store.get_versioned("k", PROTOTYPE, SuffixByteRequest(5), version=found.version)
+    assert part is not None
+    assert (part.buffer.to_bytes(), part.version, part.nbytes) == (b"value", found.version, 9)
+    await store.set_if_version("k", buffer(b"new value"), found.version)
+    with pytest.raises(ConflictError):
+        await store.get_versioned("k", PROTOTYPE, version=found.version)
+    with pytest.raises(ConflictError):
+        await store.set_if_version("k", buffer(b"third"), found.version)
+    await store.delete("k")
+    with pytest.raises(ConflictError):
+        await store.get_versioned("k", PROTOTYPE, version=found.version)
+    assert await store.get_versioned("k", PROTOTYPE) is None
+
+
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"'])
+async def test_versions_over_http(server: Any, tag: str) -> None:
+    server.values["/data/k"] = WHOLE
+    server.tags["/data/k"] = tag
+    store = FsspecStore.from_url(server.url, read_only=True)
+    found = await store.get_versioned("k", PROTOTYPE, SuffixByteRequest(3))
+    assert found is not None
+    assert (found.buffer.to_bytes(), found.nbytes) == (WHOLE[-3:], len(WHOLE))
+    again = await store.get_versioned("k", PROTOTYPE, RangeByteRequest(1, 4), version=found.version)
+    assert again is not None
+    assert (again.buffer.to_bytes(), again.version) == (WHOLE[1:4], found.version)
+    # This server does not know conditions: the answer's tag says it.
+    server.tags["/data/k"] = tag.replace("1", "2")
+    with pytest.raises(ConflictError):
+        await store.get_versioned("k", PROTOTYPE, RangeByteRequest(1, 4), version=found.version)
+    server.tags.clear()
+    plain = await store.get_versioned("k", PROTOTYPE)
+    assert plain is not None
+    assert (plain.buffer.to_bytes(), plain.version, plain.nbytes) == (WHOLE, None, len(WHOLE))
+
+
+def test_stores_of_zarr_python_over_http_tell_versions(server: Any) -> None:
+    values: dict[str, Any] = {}
+    old = np.arange(64, dtype="int32").reshape(8, 8)
+    zarrpipe.create_array(values, data=old, shards=(8, 8), chunks=(2, 2), compressors=None)
+    server.values.update({f"/data/{key}": value.to_bytes() for key, value in values.items()})
+    server.tags["/data/c/0/0"] = '"1"'
+    fs = fsspec.filesystem("http", asynchronous=True)
+    array = zarrpipe.open_array(zarr.storage.FsspecStore(fs, read_only=True, path=server.url))
+    np.testing.assert_array_equal(array[1:3, 5], old[1:3, 5])
+    # The index that was read is of a shard that has been replaced since, by one whose inner chunks lie elsewhere.
+    new: dict[str, Any] = {}
+    data = np.where(old < 32, 0, -old)
+    zarrpipe.create_array(new, data=data, shards=(8, 8), chunks=(2, 2), compressors=None)
+    server.values["/data/c/0/0"] = new["c/0/0"].to_bytes()
+    server.tags["/data/c/0/0"] = '"2"'
+    np.testing.assert_array_equal(array[5:7, 5], data[5:7, 5])
+
+
+async def test_other_file_systems_tell_no_versions(root: str) -> None:
+    store = FsspecStore.from_url(f"memory://{root}")
+    await store.set("k", buffer(WHOLE))
+    found = await store.get_versioned("k", PROTOTYPE, RangeByteRequest(1, 4))
+    assert found is not None
+    assert (found.buffer.to_bytes(), found.version) == (WHOLE[1:4], None)
+    with pytest.raises(UnsupportedError, match="tells versions"):
+        await store.set_if_version("k", buffer(b"x"), None)

@@ -115,7 +115,13 @@ def interrupted_async(array: Any) -> None:
 
 
 def place(path: str) -> Any:
-    """A folder, or with ``http://host:port/bucket`` a bucket of a server on loopback."""
+    """A folder, or with ``http://host:port/bucket`` a bucket of a server on loopback (``s3fs+http://``: by s3fs)."""
+    if path.startswith("s3fs+"):
+        from zarrpipe.stores import FsspecStore
+
+        endpoint, _, bucket = path.removeprefix("s3fs+").rpartition("/")
+        options = {"key": "test", "secret": "test", "endpoint_url": endpoint}
+        return FsspecStore.from_url(f"s3://{bucket}", storage_options=options)
     if not path.startswith("http://"):
         return path
     import obstore.store

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from itertools import count
 from typing import Any
 
@@ -20,8 +20,8 @@ _SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, 
 class S3Server:
     """A running S3 server.
 
-    It honours conditions: If-Match and If-None-Match on PUT and GET are answered with 412, one request at a time in
-    effect, and If-Match on a key that is gone with 404.
+    It honours conditions: If-Match and If-None-Match on PUT and GET are answered with 412, writes one at a time, and
+    If-Match on a key that is gone with 404.
 
     Parameters
     ----------
@@ -58,17 +58,38 @@ class S3Server:
         return name
 
 
+class _InTurns:
+    """moto's application, with writes one at a time: it looks at a condition and stores in two steps."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._turn = threading.Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._app(environ, start_response)
+        with self._turn:
+            return self._app(environ, start_response)
+
+
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
     """Start a server; it ends with the block."""
-    from moto.server import ThreadedMotoServer
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with redirect_stdout(StringIO()):
-        server.start()
-    host, port = server.get_host_and_port()
+    app = _InTurns(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, name="s3-server")
+    thread.start()
     try:
-        yield S3Server(f"http://{host}:{port}")
+        yield S3Server(f"http://127.0.0.1:{server.server_port}")
     finally:
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()

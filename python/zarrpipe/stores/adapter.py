@@ -11,6 +11,8 @@ from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest, _store_suppo
 from zarrpipe.buffer import default_buffer_prototype
 from zarrpipe.config import config
 from zarrpipe.errors import StoreError, UnsupportedError
+from zarrpipe.stores.fsspec import FsspecStore
+from zarrpipe.stores.fsspec_versions import tells_versions
 from zarrpipe.stores.local import LocalStore
 from zarrpipe.stores.retries import retried, set_if_version
 from zarrpipe.stores.store_path import StorePath
@@ -133,7 +135,7 @@ class AsyncStoreAdapter:
     """
 
     def __init__(self, store: Any) -> None:
-        self._store = own_object_store(store) if is_object_store(store) else store
+        self._store = versioned(store)
         self._words = Words(self._store)
         self.has_versions = has_versions(self._store)
 
@@ -225,11 +227,19 @@ def is_object_store(store: object) -> bool:
     return cls.__name__ == "ObjectStore" and cls.__module__.startswith(("zarr.storage", "zarrpipe.stores"))
 
 
-def own_object_store(store: Any) -> Any:
-    """Return an ObjectStore of ours for one of zarr-python's: the same requests, but with versions."""
-    from zarrpipe.stores.object import ObjectStore
+def versioned(store: Any) -> Any:
+    """Return, for a store of zarr-python's, one of ours that makes the same requests, but tells versions."""
+    if not is_zarr_object(store):
+        return store
+    if is_object_store(store):
+        from zarrpipe.stores.object import ObjectStore
 
-    return store if isinstance(store, ObjectStore) else ObjectStore(store.store, read_only=store.read_only)
+        return ObjectStore(store.store, read_only=store.read_only)
+    cls = type(store)
+    is_fsspec = cls.__name__ == "FsspecStore" and cls.__module__.startswith("zarr.storage")
+    if is_fsspec and tells_versions(store.fs):
+        return FsspecStore(store.fs, store.read_only, store.path, store.allowed_exceptions)
+    return store
 
 
 def core_store(

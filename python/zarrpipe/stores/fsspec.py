@@ -6,17 +6,17 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from functools import partial
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from zarrpipe.abc.buffer import Buffer, BufferPrototype
 from zarrpipe.abc.metadata import concurrent_map
-from zarrpipe.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarrpipe.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest, Versioned
 from zarrpipe.buffer import default_buffer_prototype
-from zarrpipe.errors import NodeNotFoundError, StoreError, UnsupportedError
+from zarrpipe.errors import ConflictError, NodeNotFoundError, StoreError, UnsupportedError, ZarrpipeError
 from zarrpipe.stores.fsspec_requests import (
-    http_part,
     is_async,
-    is_http,
+    is_conflict,
+    is_no_bucket,
     is_not_satisfiable,
     knows_no_ranges,
     limits,
@@ -25,6 +25,7 @@ from zarrpipe.stores.fsspec_requests import (
     thread_pool,
     usable,
 )
+from zarrpipe.stores.fsspec_versions import Answer, asker, is_s3, s3_put
 from zarrpipe.stores.keys import check_key, is_key, join_keys, normalize_prefix
 from zarrpipe.stores.ranges import slice_of
 from zarrpipe.stores.values import check_value
@@ -196,18 +197,24 @@ class FsspecStore(Store):
 
         Raises
         ------
+        NodeNotFoundError
+            There is no such bucket.
         StoreError
             It failed for another reason.
         """
         try:
             return await work
-        except (StoreError, UnsupportedError):
+        except ZarrpipeError:
             raise
         except NotImplementedError as error:
             raise UnsupportedError(f"{type(self.fs).__name__} cannot do that: {error}", key=key) from error
         except Exception as error:
+            if is_no_bucket(error):
+                raise NodeNotFoundError(f"there is no such bucket: {self.path}", key=key) from error
             if isinstance(error, self.allowed_exceptions) and status_of(error) in (None, *_GONE):
                 return None
+            if is_conflict(error):
+                raise ConflictError(f"{key!r} was replaced in between: {error}") from error
             what = str(error) or type(error).__name__
             raise StoreError(f"{type(error).__name__}: {what}", key=key, errno=getattr(error, "errno", None)) from error
 
@@ -229,33 +236,61 @@ class FsspecStore(Store):
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        data = await self._found(key, self._cat(self._path(key), byte_range))
-        return None if data is None else (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+        found = await self.get_versioned(key, prototype, byte_range)
+        return None if found is None else found.buffer
 
-    async def _cat(self, path: str, byte_range: ByteRequest | None) -> bytes:
-        if byte_range is None:
-            return cast(bytes, await self._ask("cat_file", path))
-        part = limits(byte_range)
-        if part is None:
+    async def get_versioned(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+        *,
+        version: Any = None,
+    ) -> Versioned | None:
+        """Return a value or a part of it, as `get` does, with its version: see `zarrpipe.abc.store.SupportsVersions`.
+
+        Versions are told by S3 and HTTP; values of other file systems have none.
+
+        Raises
+        ------
+        ConflictError
+            The key has another version, or no value any more.
+        StoreError
+            It could not be read.
+        """
+        answer = await self._found(key, self._cat(self._path(key), byte_range, version))
+        if answer is None:
+            if version is not None:
+                raise ConflictError(f"{key!r} was deleted in between")
+            return None
+        buffer = (prototype or default_buffer_prototype()).buffer.from_bytes(answer.data)
+        return Versioned(buffer, answer.version, answer.nbytes)
+
+    async def _cat(self, path: str, byte_range: ByteRequest | None, version: Any) -> Answer:
+        part = None if byte_range is None else limits(byte_range)
+        if byte_range is not None and part is None:
             # There is no request for no bytes; whether there is such a key must be asked all the same.
             await self._info(path)
-            return b""
+            return Answer(b"")
         fs = self._filesystem()
+        ask = asker(fs)
         try:
-            if is_http(fs):
-                return await on_loop_of(fs, http_part(fs, path, byte_range))
+            if ask is not None:
+                return await on_loop_of(fs, ask(fs, path, byte_range, version))
+            if part is None:
+                return Answer(await self._ask("cat_file", path))
             data: bytes = await self._ask("cat_file", path, start=part[0], end=part[1])
         except Exception as error:
-            if is_not_satisfiable(error):
-                return b""
-            if not knows_no_ranges(error):
+            if byte_range is not None and is_not_satisfiable(error):
+                return Answer(b"")
+            if ask is not None or byte_range is None or not knows_no_ranges(error):
                 raise
             data = await self._ask("cat_file", path)
-            return data[slice_of(byte_range, len(data))]
+            return Answer(data[slice_of(byte_range, len(data))])
         if isinstance(byte_range, RangeByteRequest) and len(data) > byte_range.end - byte_range.start:
             # It gave all of the value.
-            return data[slice_of(byte_range, len(data))]
-        return data[-byte_range.suffix :] if isinstance(byte_range, SuffixByteRequest) else data
+            return Answer(data[slice_of(byte_range, len(data))])
+        return Answer(data[-byte_range.suffix :] if isinstance(byte_range, SuffixByteRequest) else data)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -293,6 +328,25 @@ class FsspecStore(Store):
             stored = await self._found(key, self._pipe(path, data))
         if stored is None:
             raise StoreError(f"there is no {self.path} to store it in", key=key)
+
+    async def set_if_version(self, key: str, value: Buffer, version: Any) -> None:
+        """Store a value if the key still has a version; with None, if there is no such key. On S3 alone.
+
+        Raises
+        ------
+        ConflictError
+            It has another.
+        UnsupportedError
+            The file system does not do this.
+        """
+        self._check_writable()
+        data = bytes(check_value(value, self).to_bytes())
+        fs = self._filesystem()
+        if not is_s3(fs):
+            raise UnsupportedError(
+                f"{type(fs).__name__} is not a store that tells versions and keeps conditions", key=key
+            )
+        await self._found(key, on_loop_of(fs, s3_put(fs, self._path(key), data, version)))
 
     async def _pipe(self, path: str, data: bytes) -> bool:
         await self._ask("pipe_file", path, data)

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 
 from zarrpipe.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarrpipe.errors import UnsupportedError
-from zarrpipe.stores.ranges import slice_of
 
 __all__ = [
-    "http_part",
     "is_async",
-    "is_http",
+    "is_conflict",
+    "is_no_bucket",
     "is_not_satisfiable",
     "knows_no_ranges",
     "limits",
@@ -30,6 +29,8 @@ T = TypeVar("T")
 
 _MAX_THREADS = 64
 _NOT_SATISFIABLE = 416
+# The second: somebody else is storing the object.
+_CONDITION_FAILED = (412, 409)
 
 
 def is_async(fs: Any) -> bool:
@@ -91,11 +92,32 @@ def limits(byte_range: ByteRequest) -> tuple[int | None, int | None] | None:
 def status_of(error: BaseException | None) -> int | None:
     """Return the HTTP status behind an exception: of what may be called missing, some is refused."""
     while error is not None:
-        status = getattr(error, "status", None)
+        told = _botocore(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
+        status = getattr(error, "status", None) if told is None else told
         if isinstance(status, int):
             return status
         error = error.__cause__
     return None
+
+
+def _botocore(error: BaseException) -> dict[str, Any]:
+    """Return what S3 answered, as botocore's exceptions have it."""
+    answer = getattr(error, "response", None)
+    return answer if isinstance(answer, dict) else {}
+
+
+def is_no_bucket(error: BaseException | None) -> bool:
+    """Whether what is missing is not a key but all of the store: no chunk of it is to be read as fill values."""
+    while error is not None:
+        if _botocore(error).get("Error", {}).get("Code") == "NoSuchBucket":
+            return True
+        error = error.__cause__
+    return False
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a value has another version than the one that was asked for."""
+    return status_of(error) in _CONDITION_FAILED
 
 
 def is_not_satisfiable(error: Exception) -> bool:
@@ -107,32 +129,3 @@ def knows_no_ranges(error: Exception) -> bool:
     """Whether a file system gives no such part, but may give the whole."""
     # EINVAL: those that cache files know none that count from the end.
     return isinstance(error, NotImplementedError | TypeError) or getattr(error, "errno", None) == errno.EINVAL
-
-
-# HTTP: a server may give the whole value where a part was asked for, and only its status says so. fsspec does not look.
-
-
-def is_http(fs: Any) -> bool:
-    """Whether a file system is fsspec's for HTTP."""
-    # By its class: one that caches has all the attributes of what it caches.
-    return any(base.__name__ == "HTTPFileSystem" for base in type(fs).__mro__)
-
-
-async def http_part(fs: Any, url: str, byte_range: ByteRequest) -> bytes:
-    """Return a part of a value, also from a server that gives all of it."""
-    options = dict(fs.kwargs)
-    headers = {**options.pop("headers", {}), "Range": _range_header(byte_range)}
-    session = await fs.set_session()
-    async with session.get(fs.encode_url(url), headers=headers, **options) as answer:
-        fs._raise_not_found_for_status(answer, url)
-        data: bytes = await answer.read()
-        is_part = answer.status == 206
-    return data if is_part else data[slice_of(byte_range, len(data))]
-
-
-def _range_header(byte_range: ByteRequest) -> str:
-    if isinstance(byte_range, RangeByteRequest):
-        return f"bytes={byte_range.start}-{byte_range.end - 1}"
-    if isinstance(byte_range, OffsetByteRequest):
-        return f"bytes={byte_range.offset}-"
-    return f"bytes=-{byte_range.suffix}"
