@@ -39,7 +39,8 @@ def test_each_class_is_the_builtin_that_callers_catch(cls: type[Exception], buil
 
 def test_the_tree_is_complete() -> None:
     classes = {getattr(errors, name) for name in errors.__all__}
-    assert classes == {*BUILTINS, errors.ZarrpipeError}
+    assert classes == {*BUILTINS, errors.ZarrpipeError, errors.StaleMetadataWarning}
+    assert issubclass(errors.StaleMetadataWarning, UserWarning)
     # It is drawn at the top of the module.
     for cls in classes:
         assert cls.__name__ in (errors.__doc__ or "")

@@ -23,6 +23,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from upath import UPath
 
 import zarrpipe
+from servers.s3 import S3Server, s3_server
 from store_contract import RANGES, WHOLE, StoreContract, buffer, collect, value_of
 from zarrpipe.abc.store import RangeByteRequest, SuffixByteRequest
 from zarrpipe.buffer import default_buffer_prototype
@@ -434,19 +435,14 @@ def test_mappings_and_upaths_are_stores(root: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def s3() -> Iterator[S3Server]:
+    with s3_server() as running:
+        yield running
 
 
 @pytest.fixture
-def s3_options(s3: str) -> dict[str, Any]:
-    return {"key": "k", "secret": "s", "endpoint_url": s3}
+def s3_options(s3: S3Server) -> dict[str, Any]:
+    return s3.fsspec_options()
 
 
 class TestS3(StoreContract):
