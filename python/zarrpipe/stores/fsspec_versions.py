@@ -13,14 +13,11 @@ from zarrpipe.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest
 from zarrpipe.errors import ConflictError
 from zarrpipe.stores.ranges import slice_of
 
-__all__ = ["Answer", "Version", "asker", "is_s3", "s3_put", "tells_versions"]
+__all__ = ["Answer", "asker", "is_s3", "s3_put", "tells_versions"]
 
 
-class Version(NamedTuple):
-    """What tells a value from others of its key."""
-
-    e_tag: str | None
-    modified: str | None
+Version = str
+"""An ETag. Not the time of the last change: of two values of one second it would be the same."""
 
 
 class Answer(NamedTuple):
@@ -66,8 +63,9 @@ async def _http_get(fs: Any, url: str, byte_range: ByteRequest | None, wanted: V
     told = answer.headers
     # Of a value that was compressed for the way, the size says nothing of what came out.
     told_nbytes = None if "Content-Encoding" in told else told.get("Content-Length")
-    found = Version(told.get("ETag"), told.get("Last-Modified"))
-    return _checked(data, byte_range, found, wanted, told.get("Content-Range"), told_nbytes, answer.status == 206)
+    return _checked(
+        data, byte_range, told.get("ETag"), wanted, told.get("Content-Range"), told_nbytes, answer.status == 206
+    )
 
 
 async def _s3_get(fs: Any, path: str, byte_range: ByteRequest | None, wanted: Version | None) -> Answer:
@@ -79,15 +77,14 @@ async def _s3_get(fs: Any, path: str, byte_range: ByteRequest | None, wanted: Ve
     told = await fs._call_s3("get_object", Bucket=bucket, Key=key, **options)
     async with told["Body"] as body:
         data: bytes = await body.read()
-    found = Version(told.get("ETag"), None)
     place = told.get("ContentRange")
-    return _checked(data, byte_range, found, wanted, place, told.get("ContentLength"), place is not None)
+    return _checked(data, byte_range, told.get("ETag"), wanted, place, told.get("ContentLength"), place is not None)
 
 
 async def s3_put(fs: Any, path: str, data: bytes, version: Version | None) -> None:
     """Store an object if it has a version; with None, if there is none."""
     bucket, key, _ = fs.split_path(path)
-    condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version.e_tag}
+    condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
     await fs._call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
     fs.invalidate_cache(path)
 
@@ -95,8 +92,8 @@ async def s3_put(fs: Any, path: str, data: bytes, version: Version | None) -> No
 def _headers(byte_range: ByteRequest | None, wanted: Version | None) -> Mapping[str, str]:
     headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
     # A weak tag never matches a condition; that of the answer is compared all the same.
-    if wanted is not None and wanted.e_tag is not None and not wanted.e_tag.startswith("W/"):
-        headers["If-Match"] = wanted.e_tag
+    if wanted is not None and not wanted.startswith("W/"):
+        headers["If-Match"] = wanted
     return headers
 
 
@@ -111,7 +108,7 @@ def _range_header(byte_range: ByteRequest) -> str:
 def _checked(
     data: bytes,
     byte_range: ByteRequest | None,
-    found: Version,
+    version: Version | None,
     wanted: Version | None,
     content_range: str | None,
     content_nbytes: Any,
@@ -124,9 +121,8 @@ def _checked(
     ConflictError
         It is of another version: some servers ignore conditions.
     """
-    if wanted is not None and found != wanted:
-        raise ConflictError(f"it was replaced in between: {found} is not {wanted}")
-    version = None if found == (None, None) else found
+    if wanted is not None and version != wanted:
+        raise ConflictError(f"it was replaced in between: {version} is not {wanted}")
     if is_part:
         # "bytes 0-9/100", or "*" for a size that is not known.
         total = (content_range or "").rpartition("/")[2]
