@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+import test_faults_injected
 import zarrpipe
+from fault_tables import DOCUMENT, stored_row, table, titles
 from servers.misbehaving import Fault, MisbehavingServer
 from servers.s3 import S3Server
 from zarrpipe.config import config
 from zarrpipe.errors import CodecError, StoreError
 from zarrpipe.stores import FsspecStore, ObjectStore
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "faults.md"
 SIDE, INNER = 64, 16
 KEY = "c/0/1"
 PART = (slice(20, 30), slice(SIDE + 3, SIDE + 9))
@@ -307,20 +308,17 @@ def make_arrays(folder: Path) -> None:
 INTRODUCTION = f"""\
 # When a store fails
 
-Made by `tests/test_faults.py`, which checks it: an array of two shards behind a server that misbehaves as said, when
-the second shard is asked for. "Exact": every item was right, in memory and in the store. "StoreError": it was raised,
-and names the key; nothing was filled in for what could not be read, and what is stored is whole: the old value of the
-key, or the new one.
+Made by `tests/test_faults.py`, which checks it: an array of two shards behind a server that misbehaves as said, or in a
+`FaultStore`, when the second shard is asked for. "Exact": every item was right, in memory and in the store.
+"StoreError": it was raised, and names the key; nothing was filled in for what could not be read, and what is stored is
+whole: the old value of the key, or the new one. Other errors are those of a codec that was given the wrong number of
+bytes, and exceptions of a user's store, which come through; they name the key as well. "Mixture": items of the new
+object by the index of the old one, which only a store with versions can notice (see design/versions.md).
 
 A try is one request for what failed; `io_retries` was {RETRIES}, so there are {RETRIES + 1} at most. A server that
 ignores ranges is asked for the whole value, too. Clients of fsspec's stores repeat some requests by themselves: there
 the tries are not counted. Empty: it cannot happen there, or was not tried.
 """
-
-
-def table(store: str, rows: dict[str, list[str]]) -> str:
-    lines = [["", *ACCESSES], ["---"] * (len(ACCESSES) + 1), *([name, *cells] for name, cells in rows.items())]
-    return f"## {store}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -332,21 +330,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("store", "name"), [(store, name) for store in STORES for name in rows_of(store)])
 def test_the_table_is_what_is_measured(misbehaving: MisbehavingServer, folder: Path, store: str, name: str) -> None:
-    line = f"| {name} | " + " | ".join(measure(store, name, misbehaving, folder)) + " |"
-    part = DOCUMENT.read_text().partition(f"## {store}\n")[2].partition("\n## ")[0]
-    assert line in part.splitlines()
+    assert measure(store, name, misbehaving, folder) == stored_row(store, name)
 
 
 def test_what_stands_around_the_tables() -> None:
-    text = DOCUMENT.read_text()
-    assert text.startswith(INTRODUCTION)
-    assert [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")] == list(STORES)
-
-
-def test_a_store_with_versions_gives_no_mixture() -> None:
-    for part in DOCUMENT.read_text().split("\n## ")[1:]:
-        if "ObjectStore" in part.partition("\n")[0]:
-            assert "mixture" not in part
+    assert DOCUMENT.read_text().startswith(INTRODUCTION)
+    assert titles() == [*STORES, *test_faults_injected.TABLES]
 
 
 if __name__ == "__main__":
@@ -357,9 +346,9 @@ if __name__ == "__main__":
         server = MisbehavingServer(Path(folder) / "root")
         try:
             parts += [
-                table(store, {name: measure(store, name, server, Path(folder)) for name in rows_of(store)})
+                table(store, ACCESSES, {name: measure(store, name, server, Path(folder)) for name in rows_of(store)})
                 for store in STORES
             ]
         finally:
             server.close()
-    DOCUMENT.write_text("\n".join(parts))
+    DOCUMENT.write_text("\n".join([*parts, *test_faults_injected.tables()]))

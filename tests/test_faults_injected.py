@@ -1,6 +1,6 @@
 """Faults that FaultStore injects, over stores that are awaited: what is retried, and what an error says.
 
-What real servers do to reads and writes is in `test_faults`.
+What real servers do to reads and writes is in `test_faults`, which also writes the tables of both.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import pytest
 
 import zarrpipe
 from every_store import AwaitedStore
+from fault_tables import stored_row, table, titles
+from versioned import VersionedStore
 from zarrpipe.config import config
 from zarrpipe.errors import CodecError, StoreError
-from zarrpipe.stores import Fault, FaultStore, FsspecStore, ObjectStore
+from zarrpipe.stores import Fault, FaultStore, FsspecStore, MemoryStore, ObjectStore
 
 SIDE, INNER, KEY = 64, 16, "c/0/1"
 PART = (slice(20, 30), slice(SIDE + 3, SIDE + 9))
@@ -120,3 +122,113 @@ def test_a_wrong_length_that_nobody_tells_is_never_filled_in(store: Any, action:
     assert caught.value.key == KEY
     assert wrapper.injected
     np.testing.assert_array_equal(zarrpipe.open_array(store)[...], OLD)
+
+
+# The tables of docs/faults.md. Inner chunks are not compressed: nothing but versions tells those of two values apart.
+
+OTHER = np.random.default_rng(2).integers(1, 1000, OLD.shape, dtype="int32")
+# Its first inner chunks are not stored, so the others lie elsewhere.
+OTHER[:INNER] = 0
+
+TABLES: dict[str, Callable[[], Any]] = {
+    "A store with versions, in FaultStore": VersionedStore,
+    "An awaited store without versions, in FaultStore": AwaitedStore,
+    "A store that answers at once, in FaultStore": MemoryStore,
+}
+# What is done, which kind of request for the key fails, and how many of them are answered well before.
+ACCESSES: dict[str, tuple[Callable[[Any], Any], str, int]] = {
+    "whole read": (lambda array: array[...], "get", 0),
+    "part: index": (lambda array: array[PART], "get", 0),
+    "part: inner chunks": (lambda array: array[PART], "get", 1),
+    "partial write: its read": (write_part, "get", 0),
+    "partial write: its put": (write_part, "set", 0),
+}
+ROWS: dict[str, dict[str, Any]] = {
+    "connection reset, once": {"action": "raise", "error": ConnectionResetError},
+    "connection reset, always": {"action": "raise", "error": ConnectionResetError, "times": None},
+    "no answer in time, once": {"action": "hang"},
+    "no answer in time, always": {"action": "hang", "times": None},
+    "refused": {"action": "raise", "error": PermissionError, "times": None},
+    "an exception of another kind": {"action": "raise", "error": KeyError, "times": None},
+    "answer cut short, once": {"action": "cut"},
+    "answer cut short, always": {"action": "cut", "times": None},
+    "range ignored": {"action": "ignore_range", "times": None},
+    "object replaced just before": {"action": "swap"},
+    "object deleted just before": {"action": "swap"},
+}
+
+
+def shards(data: np.ndarray[Any, Any], store: Any) -> Any:
+    array = zarrpipe.create_array(
+        store, shape=data.shape, dtype="int32", chunks=(INNER, INNER), shards=(SIDE, SIDE), compressors=[]
+    )
+    array[...] = data
+    return store
+
+
+def outcome(title: str, row: str, access: str) -> str:
+    """Return what a fault did to an access, after checking that it is nothing worse."""
+    call, kind, after = ACCESSES[access]
+    options = dict(ROWS[row])
+    other: dict[str, Any] = shards(OTHER, {})
+    if row.startswith("object replaced"):
+        options["value"] = other[KEY].to_bytes()
+    is_quiet = options["action"] in ("cut", "ignore_range", "swap")
+    if (is_quiet and kind == "set") or (options["action"] == "ignore_range" and not access.startswith("part:")):
+        return ""
+    if options["action"] == "swap" and call is write_part:
+        return ""
+    is_sync = TABLES[title] is MemoryStore
+    if is_sync and options["action"] == "hang":
+        options["hang_s"] = 0.01
+    store = shards(OLD, TABLES[title]())
+    wrapper = FaultStore(store, [Fault(**options, keys=KEY, kind=kind, nth=after + 1)])  # type: ignore[arg-type]
+    array = zarrpipe.open_array(wrapper)
+    want = OLD.copy()
+    if options["action"] == "swap":
+        want[:, SIDE:] = OTHER[:, SIDE:] if "value" in options else 0
+    failed: BaseException | None = None
+    found: Any = None
+    with config.set(io_timeout_s=0.2 if options["action"] == "hang" else 30.0):
+        try:
+            found = call(array)
+        except (OSError, ValueError, KeyError) as error:
+            failed = error
+    wrapper.release()
+    stored = zarrpipe.open_array(store)[...]
+    np.testing.assert_array_equal(stored[:, :SIDE], OLD[:, :SIDE])
+    tries = f", {len(wrapper.injected)} {'try' if len(wrapper.injected) == 1 else 'tries'}"
+    if failed is not None:
+        np.testing.assert_array_equal(stored, want)
+        assert KEY in " ".join([str(failed), *getattr(failed, "__notes__", ())])
+        return type(failed).__name__ + (tries if options["action"] in ("raise", "hang") else "")
+    if call is write_part:
+        want[PART] = NEW[PART]
+        found = stored
+    elif access.startswith("part:"):
+        want = want[PART]
+    if options["action"] == "swap" and (found != want).any():
+        return "mixture"
+    np.testing.assert_array_equal(found, want)
+    return "exact"
+
+
+def tables() -> list[str]:
+    """Return the tables as measured."""
+    with config.set(io_retries=RETRIES, io_retry_delay_s=0.001):
+        return [
+            table(title, ACCESSES, {row: [outcome(title, row, access) for access in ACCESSES] for row in ROWS})
+            for title in TABLES
+        ]
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("title", TABLES)
+def test_the_tables_are_what_is_measured(title: str, row: str) -> None:
+    assert [outcome(title, row, access) for access in ACCESSES] == stored_row(title, row)
+
+
+def test_only_stores_without_versions_give_mixtures() -> None:
+    for title in titles():
+        cells = stored_row(title, "object replaced just before")
+        assert ("mixture" in cells) == (title in list(TABLES)[1:]), title
